@@ -1,0 +1,111 @@
+# keyacct: build, test and install.
+#
+#   make                   all parts, into build/
+#   make check             install what is missing, build, run every test (root)
+#   make demo              install what is missing, build, play the story with a real sshd (root)
+#   make install DESTDIR=  every part where Debian expects it
+#
+# Packagers: PREFIX, SYSCONFDIR, DATADIR, CC, CFLAGS, LDFLAGS are yours; WERROR is off unless CI sets it.
+
+PREFIX       = /usr
+SYSCONFDIR   = /etc
+MULTIARCH   := $(shell $(CC) -print-multiarch 2>/dev/null)
+LIBDIR       = $(PREFIX)/lib/$(MULTIARCH)
+PAMDIR       = $(LIBDIR)/security
+LIBEXECDIR   = $(PREFIX)/libexec
+SBINDIR      = $(PREFIX)/sbin
+SHAREDIR     = $(PREFIX)/share/keyacct
+MANDIR       = $(PREFIX)/share/man
+# Where the database lives. NSS takes it from here alone: it must not trust an environment or an option.
+DATADIR      = /var/lib/keyacct
+RUNDIR       = /run/keyacct
+
+VERSION     := 0.1.0
+B            = build
+CC           = gcc
+CFLAGS       = -O2 -g
+WERROR       = $(if $(CI),-Werror)
+WARN         = -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \
+               -Wconversion -Wsign-conversion -Wvla -Wundef $(WERROR)
+HARDEN       = -fstack-protector-strong -fstack-clash-protection -fcf-protection
+FORTIFY      = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+LDHARDEN     = -Wl,-z,defs -Wl,-z,relro -Wl,-z,now
+SANITIZE     =
+CPPFLAGS_KA  = -I. -D_GNU_SOURCE $(FORTIFY) -DKA_VERSION='"$(VERSION)"' -DKA_DATADIR='"$(DATADIR)"' \
+               -DKA_RUNDIR='"$(RUNDIR)"' -DKA_TOOL='"$(SBINDIR)/keyacct"'
+COMPILE      = $(CC) -std=c11 $(CPPFLAGS_KA) $(CPPFLAGS) $(CFLAGS) $(WARN) $(HARDEN) $(SANITIZE) -fPIC -MMD -MP
+LINK         = $(CC) $(CFLAGS) $(SANITIZE) $(LDHARDEN) $(LDFLAGS)
+# The helper starts twice in every login: without a dynamic loader it costs a third less. A sanitizer needs the loader.
+STATIC       = $(if $(SANITIZE),,-static-pie)
+
+# What NSS, PAM and the helper are made of: libc alone.
+CORE   := uuid time base64 fingerprint text address record view access logline spool session result
+# What only root's tool may use: liblmdb, libcrypto.
+ADMIN  := store model usage sshkey
+TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
+TOOL   := $(filter-out keyacct-keys,$(TOOL))
+
+CORE_A   = $B/libkeyacct-core.a
+ADMIN_A  = $B/libkeyacct-admin.a
+PARTS    = $B/libnss_keyacct.so.2 $B/pam_keyacct.so $B/keyacct-keys $B/keyacct
+ADMINLIB = -llmdb -lcrypto
+
+all: $(PARTS)
+
+$B/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+$(CORE_A): $(CORE:%=$B/obj/common/%.o)
+	rm -f $@ && ar rcs $@ $^
+$(ADMIN_A): $(ADMIN:%=$B/obj/common/%.o)
+	rm -f $@ && ar rcs $@ $^
+
+$B/libnss_keyacct.so.2: $B/obj/nss_keyacct/nss_keyacct.o $(CORE_A) nss_keyacct/nss_keyacct.map
+	$(LINK) -shared -Wl,-soname,libnss_keyacct.so.2 -Wl,--version-script=nss_keyacct/nss_keyacct.map -Wl,-z,nodelete \
+	    -o $@ $(filter %.o %.a,$^)
+$B/pam_keyacct.so: $(patsubst %.c,$B/obj/%.o,$(wildcard pam_keyacct/*.c)) $(CORE_A) pam_keyacct/pam_keyacct.map
+	$(LINK) -shared -Wl,--version-script=pam_keyacct/pam_keyacct.map -o $@ $(filter %.o %.a,$^) -lpam -lcrypto
+$B/keyacct-keys: $B/obj/keyacct/keyacct-keys.o $(CORE_A)
+	$(LINK) $(STATIC) -o $@ $^
+$B/keyacct: $(TOOL:%=$B/obj/keyacct/%.o) $(ADMIN_A) $(CORE_A)
+	$(LINK) -pie -o $@ $^ $(ADMINLIB) -ljansson -lsmartcols
+
+# Tests
+UNIT = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
+$B/tests/%: $B/obj/tests/unit/%.o $(ADMIN_A) $(CORE_A)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(ADMINLIB) -lcmocka -lpam
+-include $(wildcard $B/obj/*/*.d $B/obj/tests/*/*.d)
+
+tests: all $(UNIT)
+
+check:
+	@tests/deps
+	@$(MAKE) --no-print-directory tests >/dev/null
+	@tests/run
+
+demo:
+	@tests/deps
+	@$(MAKE) --no-print-directory all >/dev/null
+	@tests/world tests/demo
+
+# Installation: DESTDIR is for packagers; the demo and the tests install into a private copy of the host's files.
+INSTALL = install
+MAN8 = $(wildcard */*.8)
+install: all
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(MANDIR)/man8 \
+	    $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
+	$(INSTALL) -m 644 $B/libnss_keyacct.so.2 $(DESTDIR)$(LIBDIR)/
+	$(INSTALL) -m 644 $B/pam_keyacct.so $(DESTDIR)$(PAMDIR)/
+	$(INSTALL) -m 755 $B/keyacct-keys $(DESTDIR)$(LIBEXECDIR)/
+	$(INSTALL) -m 755 $B/keyacct $(DESTDIR)$(SBINDIR)/
+	sed 's,@LIBEXECDIR@,$(LIBEXECDIR),g' share/00-keyacct.conf >$(DESTDIR)$(SHAREDIR)/00-keyacct.conf
+	$(INSTALL) -m 644 share/sshd.account.pam share/sshd.session.pam share/nsswitch.sed $(DESTDIR)$(SHAREDIR)/
+	$(INSTALL) -m 644 share/keyacct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/keyacct.conf
+	$(INSTALL) -m 644 share/keyacct.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/keyacct.conf
+	$(if $(MAN8),$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/)
+
+clean:
+	rm -rf build build-*
+.PHONY: all tests check demo install clean

@@ -1,0 +1,374 @@
+#include "common/access.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+	const char *name, *text;
+} reasons[KA_REASONS] = {
+    [KA_REASON_GRANTED] = {"granted", "Access is granted."},
+    [KA_REASON_UNKNOWN_PROJECT] = {"unknown-project", "There is no such project."},
+    [KA_REASON_UNKNOWN_KEY] = {"unknown-key", "No account has registered this key."},
+    [KA_REASON_KEY_REACH] = {"key-reach", "The key is registered for other projects only."},
+    [KA_REASON_NOT_MEMBER] = {"not-member", "The key's account neither owns this project nor collaborates in it."},
+    [KA_REASON_MEMBER_NOT_YET] = {"member-not-yet", "The account's membership in this project has not begun."},
+    [KA_REASON_MEMBER_EXPIRED] = {"member-expired", "The account's membership in this project has expired."},
+    [KA_REASON_ACCOUNT_SUSPENDED] = {"account-suspended", "The key's account is suspended."},
+    [KA_REASON_KEY_INACTIVE] = {"key-inactive", "The key is switched off."},
+    [KA_REASON_KEY_NOT_YET] = {"key-not-yet", "The key is not valid yet."},
+    [KA_REASON_KEY_EXPIRED] = {"key-expired", "The key has expired."},
+    [KA_REASON_KEY_HOST] = {"key-host", "The key may not be used on this host."},
+    [KA_REASON_KEY_ADDRESS] = {"key-address", "The key may not be used from this address."},
+    [KA_REASON_PROJECT_DELETED] = {"project-deleted", "This project has been deleted."},
+    [KA_REASON_PROJECT_ARCHIVED] = {"project-archived",
+	"This project is archived. Ask one of its owners or the administrator to bring it back."},
+    [KA_REASON_SSH_OFF] = {"ssh-off", "SSH is switched off for this project. Ask one of its owners to switch it on."},
+    [KA_REASON_UID_MISMATCH] = {"uid-mismatch",
+	"This project cannot be entered: the host's records of it disagree. Please tell the administrator."},
+};
+
+const char *
+ka_access_reason_name(enum ka_reason reason)
+{
+	return reasons[reason].name;
+}
+
+const char *
+ka_access_reason_text(enum ka_reason reason)
+{
+	return reasons[reason].text;
+}
+
+bool
+ka_access_reason_is_project(enum ka_reason reason)
+{
+	return reason >= KA_REASON_PROJECT_DELETED;
+}
+
+const char *
+ka_access_role_name(enum ka_role role)
+{
+	return role == KA_ROLE_OWNER ? "owner" : "collaborator";
+}
+
+/* Does ${host} stand in the comma-separated ${list}? Host names have no case. */
+static bool
+list_has_host(const char *list, const char *host)
+{
+	for (;;) {
+		size_t len = strcspn(list, ",");
+
+		if (host != NULL && len == strlen(host) && strncasecmp(list, host, len) == 0)
+			return true;
+		if (list[len] == '\0')
+			return false;
+		list += len + 1;
+	}
+}
+
+static bool
+too_early(int64_t not_before_s, int64_t at_s)
+{
+	return not_before_s != 0 && at_s < not_before_s;
+}
+
+static bool
+too_late(int64_t expires_s, int64_t at_s)
+{
+	return expires_s != 0 && at_s >= expires_s;
+}
+
+static enum ka_reason
+judge_project(const struct ka_project *project, const struct ka_access_question *q)
+{
+	switch (project->state) {
+	case KA_PROJECT_DELETED:
+		return KA_REASON_PROJECT_DELETED;
+	case KA_PROJECT_ARCHIVED:
+		return KA_REASON_PROJECT_ARCHIVED;
+	case KA_PROJECT_ACTIVE:
+		break;
+	}
+	if (!project->ssh)
+		return KA_REASON_SSH_OFF;
+	if (q->uid_known && q->uid != project->uid)
+		return KA_REASON_UID_MISMATCH;
+	return KA_REASON_GRANTED;
+}
+
+enum ka_reason
+ka_access_judge_key(
+    const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *q)
+{
+	if (account->state != KA_ACCOUNT_ACTIVE)
+		return KA_REASON_ACCOUNT_SUSPENDED;
+	if (key->state != KA_KEY_ACTIVE)
+		return KA_REASON_KEY_INACTIVE;
+	if (too_early(key->not_before_s, q->at_s))
+		return KA_REASON_KEY_NOT_YET;
+	if (too_late(key->expires_s, q->at_s))
+		return KA_REASON_KEY_EXPIRED;
+	if (key->hosts[0] != '\0' && !list_has_host(key->hosts, q->host))
+		return KA_REASON_KEY_HOST;
+	if (key->from[0] != '\0' && q->address_known && !ka_address_matches(key->from, q->address))
+		return KA_REASON_KEY_ADDRESS;
+	return KA_REASON_GRANTED;
+}
+
+/* Is the registration's account in the project now? Sets ${reg}->role when it is. */
+static enum ka_result
+judge_member(struct ka_view *view, const struct ka_access_question *q, struct ka_access_registration *reg)
+{
+	uint8_t key[KA_UUID_LEN + 1 + KA_UUID_LEN];
+	struct ka_member member;
+	struct ka_row row;
+	enum ka_result r;
+
+	memcpy(key, q->project, KA_UUID_LEN);
+	key[KA_UUID_LEN] = KA_SUBJECT_ACCOUNT;
+	memcpy(key + KA_UUID_LEN + 1, reg->account.id, KA_UUID_LEN);
+	if ((r = ka_view_get(view, KA_TABLE_MEMBER, key, sizeof(key), &row)) == KA_NOTFOUND) {
+		reg->reason = KA_REASON_NOT_MEMBER;
+		return KA_OK;
+	}
+	if (r != KA_OK || (r = ka_record_get_member(row.payload, row.len, &member)) != KA_OK)
+		return r;
+	reg->role = member.role;
+	if (too_early(member.not_before_s, q->at_s))
+		reg->reason = KA_REASON_MEMBER_NOT_YET;
+	else if (too_late(member.expires_s, q->at_s))
+		reg->reason = KA_REASON_MEMBER_EXPIRED;
+	else
+		reg->reason = KA_REASON_GRANTED;
+	return KA_OK;
+}
+
+/* May this key of this account be used for the project at all? */
+static enum ka_result
+judge_reach(struct ka_view *view, const struct ka_access_question *q, struct ka_access_registration *reg)
+{
+	uint8_t key[KA_SHA256_LEN + KA_UUID_LEN + KA_UUID_LEN];
+	struct ka_row row;
+	enum ka_result r;
+
+	reg->reason = KA_REASON_GRANTED;
+	if (!reg->key.named)
+		return KA_OK;
+	memcpy(key, reg->key.sha256, KA_SHA256_LEN);
+	memcpy(key + KA_SHA256_LEN, reg->key.account, KA_UUID_LEN);
+	memcpy(key + KA_SHA256_LEN + KA_UUID_LEN, q->project, KA_UUID_LEN);
+	if ((r = ka_view_get(view, KA_TABLE_REACH, key, sizeof(key), &row)) == KA_NOTFOUND) {
+		reg->reason = KA_REASON_KEY_REACH;
+		return KA_OK;
+	}
+	return r;
+}
+
+static enum ka_result
+read_account(struct ka_view *view, const uint8_t id[static KA_UUID_LEN], struct ka_account *account)
+{
+	struct ka_row row;
+	enum ka_result r = ka_view_get(view, KA_TABLE_ACCOUNT, id, KA_UUID_LEN, &row);
+
+	/* A registration never outlives its account. */
+	if (r == KA_NOTFOUND)
+		return KA_CORRUPT;
+	if (r != KA_OK || (r = ka_record_get_account(row.payload, row.len, account)) != KA_OK)
+		return r;
+	memcpy(account->id, id, KA_UUID_LEN);
+	return KA_OK;
+}
+
+/* Judge one registration, from the outermost question to the innermost: the order of enum ka_reason. */
+static enum ka_result
+judge_registration(struct ka_view *view, const struct ka_access_question *q, struct ka_access_registration *reg)
+{
+	enum ka_result r;
+
+	if ((r = read_account(view, reg->key.account, &reg->account)) != KA_OK)
+		return r;
+	if ((r = judge_reach(view, q, reg)) != KA_OK || reg->reason != KA_REASON_GRANTED)
+		return r;
+	if ((r = judge_member(view, q, reg)) != KA_OK || reg->reason != KA_REASON_GRANTED)
+		return r;
+	reg->reason = ka_access_judge_key(&reg->account, &reg->key, q);
+	return KA_OK;
+}
+
+static enum ka_result
+read_registration(const struct ka_row *row, struct ka_key *key)
+{
+	enum ka_result r;
+
+	if (row->keylen != KA_SHA256_LEN + KA_UUID_LEN)
+		return KA_CORRUPT;
+	if ((r = ka_record_get_key(row->payload, row->len, key)) != KA_OK)
+		return r;
+	memcpy(key->sha256, row->key, KA_SHA256_LEN);
+	memcpy(key->account, row->key + KA_SHA256_LEN, KA_UUID_LEN);
+	return KA_OK;
+}
+
+/* Is ${a} the better one to take a person for? Ids break ties, so that the answer never depends on the file's order. */
+static bool
+better(const struct ka_access_registration *a, const struct ka_access_registration *b)
+{
+	if ((a->reason == KA_REASON_GRANTED) != (b->reason == KA_REASON_GRANTED))
+		return a->reason == KA_REASON_GRANTED;
+	if (a->role != b->role)
+		return a->role > b->role;
+	if (a->key.created_s != b->key.created_s)
+		return a->key.created_s < b->key.created_s;
+	return memcmp(a->key.account, b->key.account, KA_UUID_LEN) < 0;
+}
+
+static void
+sort_registrations(struct ka_access_answer *answer)
+{
+	for (size_t i = 1; i < answer->registrations; i++)
+		for (size_t j = i; j > 0 && better(&answer->registration[j], &answer->registration[j - 1]); j--) {
+			struct ka_access_registration swap = answer->registration[j];
+
+			answer->registration[j] = answer->registration[j - 1];
+			answer->registration[j - 1] = swap;
+		}
+}
+
+/* Judge every registration of the key; the reason is the closest one's. */
+static enum ka_result
+judge_registrations(struct ka_view *view, const struct ka_access_question *q, struct ka_access_answer *answer)
+{
+	struct ka_row row = {.keylen = 0};
+	enum ka_result r;
+
+	answer->reason = KA_REASON_UNKNOWN_KEY;
+	while ((r = ka_view_next(view, KA_TABLE_KEY, q->sha256, KA_SHA256_LEN, &row)) == KA_OK) {
+		struct ka_access_registration *reg;
+
+		if (answer->registrations == KA_ACCESS_REGISTRATIONS)
+			return KA_CORRUPT;
+		reg = &answer->registration[answer->registrations];
+		memset(reg, 0, sizeof(*reg));
+		if ((r = read_registration(&row, &reg->key)) != KA_OK ||
+		    (r = judge_registration(view, q, reg)) != KA_OK)
+			return r;
+		answer->registrations++;
+		if (reg->reason == KA_REASON_GRANTED)
+			answer->admitting++;
+		else if (reg->reason > answer->reason)
+			answer->reason = reg->reason;
+	}
+	if (answer->admitting > 0)
+		answer->reason = KA_REASON_GRANTED;
+	sort_registrations(answer);
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+static void
+clear_answer(struct ka_access_answer *answer)
+{
+	answer->reason = KA_REASON_UNKNOWN_PROJECT;
+	answer->admitting = answer->registrations = 0;
+	memset(&answer->project, 0, sizeof(answer->project));
+}
+
+/* KA_OK with ${found} false when there is none. */
+static enum ka_result
+read_project(struct ka_view *view, const uint8_t id[static KA_UUID_LEN], struct ka_project *project, bool *found)
+{
+	struct ka_row row;
+	enum ka_result r = ka_view_get(view, KA_TABLE_PROJECT, id, KA_UUID_LEN, &row);
+
+	*found = r == KA_OK;
+	if (r == KA_NOTFOUND)
+		return KA_OK;
+	if (r != KA_OK || (r = ka_record_get_project(row.payload, row.len, project)) != KA_OK)
+		return r;
+	memcpy(project->id, id, KA_UUID_LEN);
+	return KA_OK;
+}
+
+enum ka_result
+ka_access_decide(struct ka_view *view, const struct ka_access_question *q, struct ka_access_answer *answer)
+{
+	enum ka_reason of_project;
+	enum ka_result r;
+	bool found;
+
+	clear_answer(answer);
+	if ((r = read_project(view, q->project, &answer->project, &found)) != KA_OK || !found)
+		return r;
+	if ((r = judge_registrations(view, q, answer)) != KA_OK)
+		return r;
+	/* Strangers learn nothing about the project: its own reason is only for a key that would be let in. */
+	of_project = judge_project(&answer->project, q);
+	if (answer->reason == KA_REASON_GRANTED)
+		answer->reason = of_project;
+	return KA_OK;
+}
+
+enum ka_result
+ka_access_decide_project(struct ka_view *view, const struct ka_access_question *q, struct ka_access_answer *answer)
+{
+	enum ka_result r;
+	bool found;
+
+	clear_answer(answer);
+	if ((r = read_project(view, q->project, &answer->project, &found)) != KA_OK || !found)
+		return r;
+	answer->reason = judge_project(&answer->project, q);
+	return KA_OK;
+}
+
+struct asking {
+	const struct ka_access_question *question;
+	struct ka_access_answer *answer;
+	bool project_only;
+};
+
+static enum ka_result
+walk(struct ka_view *view, void *arg)
+{
+	struct asking *a = arg;
+
+	return a->project_only ? ka_access_decide_project(view, a->question, a->answer)
+			       : ka_access_decide(view, a->question, a->answer);
+}
+
+static enum ka_result
+ask(const char *dir, struct asking *a)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/private/access.mdb", dir);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return KA_UNAVAIL;
+	return ka_view_read(path, walk, a);
+}
+
+enum ka_result
+ka_access_ask(const char *dir, const struct ka_access_question *question, struct ka_access_answer *answer)
+{
+	struct asking a = {.question = question, .answer = answer};
+
+	return ask(dir, &a);
+}
+
+enum ka_result
+ka_access_ask_project(const char *dir, const struct ka_access_question *question, struct ka_access_answer *answer)
+{
+	struct asking a = {.question = question, .answer = answer, .project_only = true};
+
+	return ask(dir, &a);
+}
+
+void
+ka_access_options(
+    const struct ka_project *project, const struct ka_key *key, char options[static KA_ACCESS_OPTIONS_LEN])
+{
+	(void)snprintf(options, KA_ACCESS_OPTIONS_LEN, "restrict,pty%s%s%s%s",
+	    project->policy & KA_POLICY_AGENT ? ",agent-forwarding" : "", key->from[0] != '\0' ? ",from=\"" : "", key->from,
+	    key->from[0] != '\0' ? "\"" : "");
+}

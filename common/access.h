@@ -1,0 +1,137 @@
+#ifndef KA_ACCESS_H
+#define KA_ACCESS_H
+/*
+ * May this key enter this project now? The only place where that is decided: nothing else compares roles, states, times
+ * or limits. The helper, the PAM module and the tool ask here. libc alone.
+ * Thread safety: no state is kept; any number of threads.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/record.h"
+#include "common/result.h"
+#include "common/view.h"
+
+/* Registrations of one key (by different accounts): bounds what one probe may cost. The store refuses one more. */
+#define KA_ACCESS_REGISTRATIONS 32
+#define KA_ACCESS_OPTIONS_LEN   (KA_FROM_LEN + 64)
+
+/*
+ * Why not. The later a reason stands in this list, the closer it came: of several registrations that all fail, the one
+ * that came closest says why.
+ */
+enum ka_reason {
+	KA_REASON_GRANTED = 0,
+	KA_REASON_UNKNOWN_PROJECT,
+	KA_REASON_UNKNOWN_KEY,
+	KA_REASON_KEY_REACH, /* the key is for other projects */
+	KA_REASON_NOT_MEMBER,
+	KA_REASON_MEMBER_NOT_YET,
+	KA_REASON_MEMBER_EXPIRED,
+	KA_REASON_ACCOUNT_SUSPENDED,
+	KA_REASON_KEY_INACTIVE,
+	KA_REASON_KEY_NOT_YET,
+	KA_REASON_KEY_EXPIRED,
+	KA_REASON_KEY_HOST,
+	KA_REASON_KEY_ADDRESS,
+	/* the project's own: a key that would be let in reads them */
+	KA_REASON_PROJECT_DELETED,
+	KA_REASON_PROJECT_ARCHIVED,
+	KA_REASON_SSH_OFF,
+	KA_REASON_UID_MISMATCH,
+	KA_REASONS
+};
+
+struct ka_access_question {
+	uint8_t project[KA_UUID_LEN];
+	uint8_t sha256[KA_SHA256_LEN];
+	int64_t at_s;
+	const char *host;                /* this host's name, for a key's limit to hosts */
+	bool address_known;              /* false: address limits are left to sshd's from= */
+	uint8_t address[KA_ADDRESS_LEN];
+	bool uid_known;                  /* false: the project's uid is not compared */
+	uint32_t uid;                    /* what NSS says the project's uid is */
+};
+
+/* One registration of the key, and what came of it. */
+struct ka_access_registration {
+	enum ka_reason reason; /* as if the project were open */
+	enum ka_role role;     /* set once it is known to be a member */
+	struct ka_account account;
+	struct ka_key key;
+};
+
+struct ka_access_answer {
+	enum ka_reason reason;
+	struct ka_project project; /* zero when it is unknown */
+	/* Those that admit come first, best first: owner before collaborator, then the oldest. The rest follow. */
+	size_t admitting, registrations;
+	struct ka_access_registration registration[KA_ACCESS_REGISTRATIONS];
+};
+
+/**
+ * ka_access_decide(view, question, answer):
+ * Decide on one snapshot. ${answer}->reason is KA_REASON_GRANTED, or why not; with a project's reason ${answer}->admitting
+ * counts the registrations that would have been let in, and with any other it is 0.
+ * Ownership: ${answer} (about 60 KB) is the caller's.
+ * Returns KA_OK when decided, either way; KA_UNAVAIL; KA_CORRUPT: nothing was decided, which is no.
+ */
+enum ka_result ka_access_decide(
+    struct ka_view *view, const struct ka_access_question *question, struct ka_access_answer *answer);
+
+/**
+ * ka_access_decide_project(view, question, answer):
+ * Judge the project alone, for the account phase, which is told no key: ${answer}->reason is KA_REASON_GRANTED,
+ * KA_REASON_UNKNOWN_PROJECT or one of the project's own.
+ * Returns as ka_access_decide.
+ */
+enum ka_result ka_access_decide_project(
+    struct ka_view *view, const struct ka_access_question *question, struct ka_access_answer *answer);
+
+/**
+ * ka_access_judge_key(account, key, question):
+ * The part of a decision that no project has a say in: may this account use this key at that time, from there, here?
+ * KA_REASON_GRANTED, or one of ACCOUNT_SUSPENDED and KEY_*.
+ */
+enum ka_reason ka_access_judge_key(
+    const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *question);
+
+/**
+ * ka_access_ask(dir, question, answer), ka_access_ask_project(dir, question, answer):
+ * The same on a fresh snapshot of ${dir}/private/access.mdb.
+ * Returns as above, and KA_BUSY when a writer outran every retry.
+ */
+enum ka_result ka_access_ask(
+    const char *dir, const struct ka_access_question *question, struct ka_access_answer *answer);
+enum ka_result ka_access_ask_project(
+    const char *dir, const struct ka_access_question *question, struct ka_access_answer *answer);
+
+/**
+ * ka_access_options(project, key, options):
+ * The authorized_keys options of a grant: restrict, then what the project's policy gives back, then the key's from=.
+ */
+void ka_access_options(
+    const struct ka_project *project, const struct ka_key *key, char options[static KA_ACCESS_OPTIONS_LEN]);
+
+/**
+ * ka_access_reason_name(reason), ka_access_reason_text(reason):
+ * The word for a log line ("not-member"), and one plain sentence for a person.
+ */
+const char *ka_access_reason_name(enum ka_reason reason);
+const char *ka_access_reason_text(enum ka_reason reason);
+
+/**
+ * ka_access_reason_is_project(reason):
+ * Is it the project's own, so that a holder of a key that would be let in may read it?
+ */
+bool ka_access_reason_is_project(enum ka_reason reason);
+
+/**
+ * ka_access_role_name(role):
+ * "owner" or "collaborator".
+ */
+const char *ka_access_role_name(enum ka_role role);
+
+#endif

@@ -1,0 +1,76 @@
+#include "common/logline.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+static void
+format_key(const struct ka_access_question *q, char text[static KA_SHA256_TEXT_LEN])
+{
+	static const uint8_t unknown[KA_SHA256_LEN];
+
+	if (memcmp(q->sha256, unknown, sizeof(unknown)) == 0)
+		(void)snprintf(text, KA_SHA256_TEXT_LEN, "-");
+	else
+		ka_fingerprint_format(q->sha256, text);
+}
+
+/* Whom a refusal is about: the registration that came closest, which is the one that gave the reason. */
+static const char *
+refused_account(const struct ka_access_answer *answer)
+{
+	if (answer->admitting > 0)
+		return answer->registration[0].account.handle;
+	for (size_t i = 0; i < answer->registrations; i++)
+		if (answer->registration[i].reason == answer->reason)
+			return answer->registration[i].account.handle;
+	return "-";
+}
+
+void
+ka_logline(const struct ka_access_question *q, const struct ka_access_answer *answer, char line[static KA_LOGLINE_LEN])
+{
+	char project[KA_UUID_NAME_LEN], key[KA_SHA256_TEXT_LEN], address[KA_ADDRESS_TEXT_LEN] = "-";
+	size_t at;
+
+	ka_uuid_name(q->project, project);
+	format_key(q, key);
+	if (q->address_known)
+		ka_address_format(q->address, address);
+	if (answer->reason != KA_REASON_GRANTED) {
+		(void)snprintf(line, KA_LOGLINE_LEN, "refused project=%s account=%s fingerprint=%s address=%s reason=%s",
+		    project, refused_account(answer), key, address, ka_access_reason_name(answer->reason));
+		return;
+	}
+	at = (size_t)snprintf(line, KA_LOGLINE_LEN,
+	    "granted project=%s account=%s role=%s fingerprint=%s address=%s registrations=", project,
+	    answer->admitting > 0 ? answer->registration[0].account.handle : "-",
+	    answer->admitting > 0 ? ka_access_role_name(answer->registration[0].role) : "-", key, address);
+	/* 32 handles of 64 characters and the rest fit; the check is for whoever raises one of the two. */
+	for (size_t i = 0; i < answer->admitting && at < KA_LOGLINE_LEN; i++)
+		at += (size_t)snprintf(line + at, KA_LOGLINE_LEN - at, "%s%s", i > 0 ? "," : "",
+		    answer->registration[i].account.handle);
+}
+
+int
+ka_logline_priority(enum ka_reason reason)
+{
+	if (reason == KA_REASON_GRANTED)
+		return LOG_INFO;
+	return reason == KA_REASON_UNKNOWN_PROJECT || reason == KA_REASON_UNKNOWN_KEY ? LOG_DEBUG : LOG_NOTICE;
+}
+
+void
+ka_logline_undecided(
+    const struct ka_access_question *q, const char *dir, enum ka_result r, char line[static KA_LOGLINE_LEN])
+{
+	const char *what = "missing or unreadable";
+	char project[KA_UUID_NAME_LEN];
+
+	if (r == KA_CORRUPT)
+		what = "damaged";
+	else if (r == KA_BUSY)
+		what = "changing too fast to be read";
+	ka_uuid_name(q->project, project);
+	(void)snprintf(line, KA_LOGLINE_LEN, "undecided project=%s: %s/private/access.mdb is %s", project, dir, what);
+}

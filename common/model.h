@@ -1,0 +1,153 @@
+#ifndef KA_MODEL_H
+#define KA_MODEL_H
+/*
+ * What may change, and what has to stay true when it does: handles and uids are unique, a project keeps an owner, a key
+ * registration never outlives its account. Every change of the database goes through here, inside the store's open
+ * transaction; the caller commits, so that one command or one batch of an import is all or nothing. After a failure
+ * the caller closes the store without committing.
+ * Thread safety: none, as the store.
+ *
+ * Returns of every function, unless it says more: KA_OK; KA_NOTFOUND, KA_CONFLICT and KA_INVALID, each with the sentence
+ * in ${err}; KA_UNAVAIL and KA_CORRUPT from the store, also with a sentence.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/access.h"
+#include "common/record.h"
+#include "common/result.h"
+#include "common/sshkey.h"
+#include "common/store.h"
+
+#define KA_MODEL_RSA_BITS_MIN 2048
+
+/**
+ * ka_model_find_account(store, text, account, err), ka_model_find_project(store, text, project, err):
+ * What ${text} names: an account's handle, an id in any form, or the unique beginning of one. Several that begin so are a
+ * conflict. Deleted projects are found.
+ */
+enum ka_result ka_model_find_account(
+    struct ka_store *store, const char *text, struct ka_account *account, struct ka_error *err);
+enum ka_result ka_model_find_project(
+    struct ka_store *store, const char *text, struct ka_project *project, struct ka_error *err);
+
+/**
+ * ka_model_get_account(store, id, account), ka_model_get_project(store, id, project):
+ * The same by id, without a sentence: KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_model_get_account(
+    struct ka_store *store, const uint8_t id[static KA_UUID_LEN], struct ka_account *account);
+enum ka_result ka_model_get_project(
+    struct ka_store *store, const uint8_t id[static KA_UUID_LEN], struct ka_project *project);
+
+/**
+ * ka_model_next_account(store, row, account), and so on:
+ * Step through a table: ${row}->keylen is 0 before the first. KA_NOTFOUND after the last.
+ * next_member goes through one project's members, next_membership through one account's projects, next_registration
+ * through one key's accounts, next_key_of through one account's registrations, next_key through all of them, next_reach
+ * through the projects that a registration names.
+ */
+enum ka_result ka_model_next_account(struct ka_store *store, struct ka_row *row, struct ka_account *account);
+enum ka_result ka_model_next_project(struct ka_store *store, struct ka_row *row, struct ka_project *project);
+enum ka_result ka_model_next_member(struct ka_store *store, const uint8_t project[static KA_UUID_LEN],
+    struct ka_row *row, struct ka_member *member);
+enum ka_result ka_model_next_membership(struct ka_store *store, const uint8_t account[static KA_UUID_LEN],
+    struct ka_row *row, struct ka_member *member);
+enum ka_result ka_model_next_registration(struct ka_store *store, const uint8_t sha256[static KA_SHA256_LEN],
+    struct ka_row *row, struct ka_key *key);
+enum ka_result ka_model_next_key_of(
+    struct ka_store *store, const uint8_t account[static KA_UUID_LEN], struct ka_row *row, struct ka_key *key);
+enum ka_result ka_model_next_key(struct ka_store *store, struct ka_row *row, struct ka_key *key);
+enum ka_result ka_model_next_reach(struct ka_store *store, const struct ka_key *key, struct ka_row *row,
+    uint8_t project[static KA_UUID_LEN]);
+
+/**
+ * ka_model_add_account(store, account, err):
+ * Add ${account}. An all-zero id is filled in, a zero state is active, a zero created_s is now.
+ * KA_CONFLICT: the handle or the id is taken.
+ */
+enum ka_result ka_model_add_account(struct ka_store *store, struct ka_account *account, struct ka_error *err);
+
+/**
+ * ka_model_set_account_state(store, account, state, err):
+ * Suspend or resume. Nothing else of the account changes.
+ */
+enum ka_result ka_model_set_account_state(
+    struct ka_store *store, struct ka_account *account, enum ka_account_state state, struct ka_error *err);
+
+/**
+ * ka_model_remove_account(store, account, err):
+ * Remove it with its registrations and memberships. KA_CONFLICT: it is the last owner of a project, which ${err} names.
+ */
+enum ka_result ka_model_remove_account(
+    struct ka_store *store, const struct ka_account *account, struct ka_error *err);
+
+/**
+ * ka_model_add_project(store, project, err):
+ * Add ${project}. An all-zero id, a zero uid, an empty home or shell, and zero state and created_s are filled in.
+ * KA_CONFLICT: the id or the uid is taken, also by a deleted project, or the range of uids is used up. Whether the uid is
+ * taken by a user of the host is the caller's to ask.
+ */
+enum ka_result ka_model_add_project(struct ka_store *store, struct ka_project *project, struct ka_error *err);
+
+/**
+ * ka_model_change_project(store, project, verb, err):
+ * Write ${project} over the one with its id; its id, uid and created_s must be those of that one. ${verb} goes into the
+ * change log. A project that is deleted stays so: KA_CONFLICT.
+ */
+enum ka_result ka_model_change_project(
+    struct ka_store *store, const struct ka_project *project, const char *verb, struct ka_error *err);
+
+/**
+ * ka_model_remove_project(store, project, err):
+ * Make it a tombstone: name and uid stay, shell nologin, no members, nobody gets in.
+ */
+enum ka_result ka_model_remove_project(struct ka_store *store, struct ka_project *project, struct ka_error *err);
+
+/**
+ * ka_model_add_member(store, member, err):
+ * Add an account to a project, or change its role and window there. KA_CONFLICT: the project is deleted, or its last owner
+ * would be demoted or would stop being one for part of the time.
+ */
+enum ka_result ka_model_add_member(struct ka_store *store, struct ka_member *member, struct ka_error *err);
+
+/**
+ * ka_model_remove_member(store, project, account, err):
+ * Its keys lose the project: one that was pasted for this project alone opens nothing any more, also after it comes back.
+ * KA_NOTFOUND: it is no member; KA_CONFLICT: it is the last owner.
+ */
+enum ka_result ka_model_remove_member(struct ka_store *store, const struct ka_project *project,
+    const struct ka_account *account, struct ka_error *err);
+
+/**
+ * ka_model_add_key(store, key, sshkey, err):
+ * Register ${sshkey} for ${key}->account. What describes the key itself is taken from ${sshkey}; an empty title becomes the
+ * first word of its comment, or its type and the date; zero state and created_s are filled in.
+ * KA_INVALID: an RSA key below KA_MODEL_RSA_BITS_MIN, a malformed limit. KA_CONFLICT: the account has it already (${err}
+ * tells the title), or KA_ACCESS_REGISTRATIONS accounts have.
+ */
+enum ka_result ka_model_add_key(
+    struct ka_store *store, struct ka_key *key, const struct ka_sshkey *sshkey, struct ka_error *err);
+
+/**
+ * ka_model_add_reach(store, key, project, err):
+ * Let ${key}, which must be ${key}->named, reach one more project, of which its account must be a member (KA_CONFLICT).
+ */
+enum ka_result ka_model_add_reach(struct ka_store *store, const struct ka_key *key,
+    const struct ka_project *project, struct ka_error *err);
+
+/**
+ * ka_model_find_key(store, text, account, key, err):
+ * The registration that ${text} names: a SHA256 fingerprint or its beginning (8 characters after "SHA256:"), or a whole
+ * MD5 fingerprint; ${account} (NULL: any) narrows it down. KA_CONFLICT: several fit.
+ */
+enum ka_result ka_model_find_key(struct ka_store *store, const char *text, const struct ka_account *account,
+    struct ka_key *key, struct ka_error *err);
+
+/**
+ * ka_model_remove_key(store, key, err):
+ * Remove this registration; the key itself goes with the last one.
+ */
+enum ka_result ka_model_remove_key(struct ka_store *store, const struct ka_key *key, struct ka_error *err);
+
+#endif

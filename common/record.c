@@ -1,0 +1,372 @@
+#include "common/record.h"
+
+#include <string.h>
+
+#include "common/address.h"
+#include "common/time.h"
+
+#define VERSION  1
+#define ENVELOPE 9 /* version, checksum */
+
+static const char *const table_names[KA_TABLES] = {
+    [KA_TABLE_PROJECT] = "project",
+    [KA_TABLE_UID] = "uid",
+    [KA_TABLE_ACCOUNT] = "account",
+    [KA_TABLE_HANDLE] = "handle",
+    [KA_TABLE_MEMBER] = "member",
+    [KA_TABLE_MEMBER_OF] = "member_of",
+    [KA_TABLE_KEY] = "key",
+    [KA_TABLE_KEY_OF] = "key_of",
+    [KA_TABLE_REACH] = "reach",
+    [KA_TABLE_BLOB] = "blob",
+    [KA_TABLE_CHANGE] = "change",
+    [KA_TABLE_META] = "meta",
+    [KA_TABLE_NAME] = "name",
+    [KA_TABLE_NAME_UID] = "name_uid",
+    [KA_TABLE_KEY_USE] = "key_use",
+    [KA_TABLE_PROJECT_USE] = "project_use",
+    [KA_TABLE_DRAINED] = "drained",
+};
+
+const char *
+ka_record_table_name(enum ka_table table)
+{
+	return table_names[table];
+}
+
+bool
+ka_record_uid_ok(uint32_t uid)
+{
+	/* systemd: homed and nspawn 60001.., DynamicUser 61184..65519; 65534 is nobody, 65535 the 16-bit "no user". */
+	return uid >= 1000 && uid <= KA_UID_LAST && (uid < 60001 || uid > 65535);
+}
+
+bool
+ka_record_path_ok(const char *path)
+{
+	if (path[0] != '/')
+		return false;
+	for (; *path != '\0'; path++)
+		if (*path == ':' || (unsigned char)*path < 0x20 || *path == 0x7f)
+			return false;
+	return true;
+}
+
+bool
+ka_record_handle_ok(const char *handle)
+{
+	size_t len = strlen(handle);
+
+	return len >= 1 && len < KA_HANDLE_LEN &&
+	    strspn(handle, "abcdefghijklmnopqrstuvwxyz0123456789._@+-") == len && strchr("._@+-", handle[0]) == NULL &&
+	    !(len >= KA_UUID_PREFIX && strspn(handle, "0123456789abcdef-") == len);
+}
+
+uint64_t
+ka_record_checksum(uint64_t sum, const void *bytes, size_t len)
+{
+	const uint8_t *b = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ b[i]) * 1099511628211ULL;
+	return sum;
+}
+
+void
+ka_record_be32(uint32_t n, uint8_t bytes[static 4])
+{
+	for (int i = 3; i >= 0; i--, n >>= 8)
+		bytes[i] = (uint8_t)n;
+}
+
+void
+ka_record_be64(uint64_t n, uint8_t bytes[static 8])
+{
+	for (int i = 7; i >= 0; i--, n >>= 8)
+		bytes[i] = (uint8_t)n;
+}
+
+uint64_t
+ka_record_from_be64(const uint8_t bytes[static 8])
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		n = n << 8 | bytes[i];
+	return n;
+}
+
+/* The lengths go in too, so that no byte can move from the key to the payload. */
+static uint64_t
+row_checksum(enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
+{
+	const uint8_t head[3] = {VERSION, (uint8_t)table, (uint8_t)keylen};
+	uint64_t sum = ka_record_checksum(KA_CHECKSUM_START, head, sizeof(head));
+
+	return ka_record_checksum(ka_record_checksum(sum, key, keylen), payload, len);
+}
+
+enum ka_result
+ka_record_seal(enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len, uint8_t *out,
+    size_t outlen, size_t *n)
+{
+	if (keylen > KA_KEY_MAX || len + ENVELOPE > outlen)
+		return KA_INVALID;
+	out[0] = VERSION;
+	ka_record_be64(row_checksum(table, key, keylen, payload, len), out + 1);
+	if (len > 0)
+		memcpy(out + ENVELOPE, payload, len);
+	*n = len + ENVELOPE;
+	return KA_OK;
+}
+
+enum ka_result
+ka_record_unseal(enum ka_table table, const void *key, size_t keylen, const uint8_t *value, size_t len,
+    const uint8_t **payload, size_t *n)
+{
+	if (len < ENVELOPE || keylen > KA_KEY_MAX || value[0] != VERSION)
+		return KA_CORRUPT;
+	if (row_checksum(table, key, keylen, value + ENVELOPE, len - ENVELOPE) != ka_record_from_be64(value + 1))
+		return KA_CORRUPT;
+	*payload = value + ENVELOPE;
+	*n = len - ENVELOPE;
+	return KA_OK;
+}
+
+/*
+ * One description of each row serves both directions: a field function writes when ${w} is set and reads otherwise.
+ * The first field that does not fit sets ${bad}; after that nothing is touched.
+ */
+struct field {
+	uint8_t *w;
+	const uint8_t *r;
+	size_t at, len;
+	bool bad;
+};
+
+static bool
+field_room(struct field *f, size_t n)
+{
+	if (f->bad || n > f->len - f->at)
+		f->bad = true;
+	return !f->bad;
+}
+
+static void
+field_number(struct field *f, uint64_t *v, size_t size, uint64_t min, uint64_t max)
+{
+	uint64_t n = 0;
+
+	if (!field_room(f, size))
+		return;
+	if (f->w != NULL) {
+		n = *v;
+		for (size_t i = 0; i < size; i++)
+			f->w[f->at + i] = (uint8_t)(n >> (8 * (size - 1 - i)));
+	} else {
+		for (size_t i = 0; i < size; i++)
+			n = n << 8 | f->r[f->at + i];
+		*v = n;
+	}
+	f->at += size;
+	if (n < min || n > max)
+		f->bad = true;
+}
+
+static void
+field_u32(struct field *f, uint32_t *v, uint32_t min, uint32_t max)
+{
+	uint64_t n = f->w != NULL ? *v : 0;
+
+	field_number(f, &n, 4, min, max);
+	*v = (uint32_t)n;
+}
+
+/* Enumerations and booleans; enum types are unsigned int to gcc and clang alike. */
+static unsigned
+field_choice(struct field *f, unsigned v, unsigned min, unsigned max)
+{
+	uint64_t n = v;
+
+	field_number(f, &n, 1, min, max);
+	return f->bad ? min : (unsigned)n;
+}
+
+static void
+field_time(struct field *f, int64_t *v)
+{
+	uint64_t n = f->w != NULL ? (uint64_t)*v : 0;
+
+	field_number(f, &n, 8, 0, KA_TIME_MAX);
+	*v = (int64_t)n;
+}
+
+static void
+field_bytes(struct field *f, uint8_t *v, size_t len)
+{
+	if (!field_room(f, len))
+		return;
+	if (f->w != NULL)
+		memcpy(f->w + f->at, v, len);
+	else
+		memcpy(v, f->r + f->at, len);
+	f->at += len;
+}
+
+/* A length in two bytes, then the characters. ${size} is the buffer's, NUL included. */
+static void
+field_text(struct field *f, char *v, size_t size)
+{
+	uint64_t len = f->w != NULL ? strnlen(v, size) : 0;
+
+	field_number(f, &len, 2, 0, size - 1);
+	if (!field_room(f, (size_t)len))
+		return;
+	if (f->w != NULL) {
+		memcpy(f->w + f->at, v, (size_t)len);
+	} else {
+		memcpy(v, f->r + f->at, (size_t)len);
+		v[len] = '\0';
+		if (strlen(v) != len)
+			f->bad = true;
+	}
+	f->at += (size_t)len;
+}
+
+static void
+field_uid(struct field *f, uint32_t *uid)
+{
+	field_u32(f, uid, 0, UINT32_MAX);
+	if (!f->bad && !ka_record_uid_ok(*uid))
+		f->bad = true;
+}
+
+static void
+field_path(struct field *f, char *v, size_t size)
+{
+	field_text(f, v, size);
+	if (!f->bad && !ka_record_path_ok(v))
+		f->bad = true;
+}
+
+static void
+project_fields(struct field *f, struct ka_project *p)
+{
+	p->state = (enum ka_project_state)field_choice(f, p->state, KA_PROJECT_ACTIVE, KA_PROJECT_DELETED);
+	p->ssh = field_choice(f, p->ssh, 0, 1) != 0;
+	field_u32(f, &p->policy, 0, UINT32_MAX);
+	field_uid(f, &p->uid);
+	field_time(f, &p->created_s);
+	field_text(f, p->title, sizeof(p->title));
+	field_path(f, p->home, sizeof(p->home));
+	field_path(f, p->shell, sizeof(p->shell));
+}
+
+static void
+account_fields(struct field *f, struct ka_account *a)
+{
+	a->state = (enum ka_account_state)field_choice(f, a->state, KA_ACCOUNT_ACTIVE, KA_ACCOUNT_SUSPENDED);
+	field_time(f, &a->created_s);
+	field_text(f, a->handle, sizeof(a->handle));
+	field_text(f, a->name, sizeof(a->name));
+	field_text(f, a->email, sizeof(a->email));
+	/* The handle goes into log lines as it stands. */
+	if (!f->bad && !ka_record_handle_ok(a->handle))
+		f->bad = true;
+}
+
+static void
+member_fields(struct field *f, struct ka_member *m)
+{
+	m->role = (enum ka_role)field_choice(f, m->role, KA_ROLE_COLLABORATOR, KA_ROLE_OWNER);
+	field_time(f, &m->created_s);
+	field_time(f, &m->not_before_s);
+	field_time(f, &m->expires_s);
+}
+
+static void
+key_fields(struct field *f, struct ka_key *k)
+{
+	k->state = (enum ka_key_state)field_choice(f, k->state, KA_KEY_ACTIVE, KA_KEY_INACTIVE);
+	k->named = field_choice(f, k->named, 0, 1) != 0;
+	field_u32(f, &k->bits, 0, UINT32_MAX);
+	field_time(f, &k->created_s);
+	field_time(f, &k->not_before_s);
+	field_time(f, &k->expires_s);
+	field_bytes(f, k->md5, sizeof(k->md5));
+	field_text(f, k->type, sizeof(k->type));
+	field_text(f, k->title, sizeof(k->title));
+	field_text(f, k->tags, sizeof(k->tags));
+	field_text(f, k->note, sizeof(k->note));
+	field_text(f, k->origin, sizeof(k->origin));
+	field_text(f, k->hosts, sizeof(k->hosts));
+	field_text(f, k->from, sizeof(k->from));
+	/* It is printed to sshd between quotes. */
+	if (!f->bad && k->from[0] != '\0' && !ka_address_list_ok(k->from))
+		f->bad = true;
+}
+
+static void
+name_fields(struct field *f, struct ka_name *n)
+{
+	n->deleted = field_choice(f, n->deleted, 0, 1) != 0;
+	field_uid(f, &n->uid);
+	field_path(f, n->home, sizeof(n->home));
+	field_path(f, n->shell, sizeof(n->shell));
+}
+
+static void
+meta_fields(struct field *f, struct ka_meta *m)
+{
+	field_number(f, &m->changes, 8, 0, UINT64_MAX);
+	field_u32(f, &m->uid_next, KA_UID_FIRST, KA_UID_LAST + 1);
+}
+
+static void
+change_fields(struct field *f, struct ka_change *c)
+{
+	field_time(f, &c->at_s);
+	field_u32(f, &c->actor, 0, UINT32_MAX);
+	c->table = (enum ka_table)field_choice(f, c->table, 0, KA_TABLES - 1);
+	field_bytes(f, c->id, sizeof(c->id));
+	field_text(f, c->verb, sizeof(c->verb));
+	field_text(f, c->detail, sizeof(c->detail));
+}
+
+static void
+use_fields(struct field *f, struct ka_use *u)
+{
+	field_time(f, &u->at_s);
+	field_number(f, &u->count, 8, 0, UINT64_MAX);
+	field_bytes(f, u->project, sizeof(u->project));
+	field_bytes(f, u->address, sizeof(u->address));
+}
+
+/* put works on a copy, because a field function takes its value by a pointer that it may write through. */
+#define ROW(type)                                                                                                      \
+	enum ka_result ka_record_put_##type(const struct ka_##type *row, uint8_t *payload, size_t *n)                  \
+	{                                                                                                              \
+		struct ka_##type copy = *row;                                                                          \
+		struct field f = {.w = payload, .len = KA_RECORD_MAX - ENVELOPE};                                      \
+                                                                                                                       \
+		type##_fields(&f, &copy);                                                                              \
+		*n = f.at;                                                                                             \
+		return f.bad ? KA_INVALID : KA_OK;                                                                     \
+	}                                                                                                              \
+	enum ka_result ka_record_get_##type(const uint8_t *payload, size_t len, struct ka_##type *row)                 \
+	{                                                                                                              \
+		struct field f = {.r = payload, .len = len};                                                           \
+                                                                                                                       \
+		memset(row, 0, sizeof(*row));                                                                          \
+		type##_fields(&f, row);                                                                                \
+		return f.bad ? KA_CORRUPT : KA_OK;                                                                     \
+	}
+
+ROW(project)
+ROW(account)
+ROW(member)
+ROW(key)
+ROW(name)
+ROW(meta)
+ROW(change)
+ROW(use)

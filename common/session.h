@@ -1,0 +1,33 @@
+#ifndef KA_SESSION_H
+#define KA_SESSION_H
+/*
+ * The registry of live sessions: one file for each, under /run/keyacct/sessions, which only root reads. A login enters
+ * itself before it is decided, so that whoever takes access away and then looks here misses nobody. libc alone.
+ * Thread safety: no state is kept; any number of threads and processes.
+ */
+#include <stdint.h>
+
+#include "common/access.h"
+#include "common/result.h"
+
+#define KA_SESSION_NAME_LEN 64
+
+/**
+ * ka_session_enter(run, question, name):
+ * Enter the session of this process for ${question}'s project, key and address. The directories are made when they are
+ * missing. The entry appears whole or not at all; ${name} becomes its name.
+ * An entry is one line: project=ID fingerprint=SHA256:… address=ADDRESS pid=PID start=TICKS since=SECONDS
+ * where TICKS is the process's start as /proc/PID/stat has it, so that a pid used again is not mistaken for it.
+ * Returns KA_OK; KA_UNAVAIL (errno says why).
+ */
+enum ka_result ka_session_enter(
+    const char *run, const struct ka_access_question *question, char name[static KA_SESSION_NAME_LEN]);
+
+/**
+ * ka_session_leave(run, name):
+ * Remove the entry. One that is gone already is fine.
+ * Returns KA_OK; KA_UNAVAIL (errno says why).
+ */
+enum ka_result ka_session_leave(const char *run, const char *name);
+
+#endif

@@ -1,0 +1,104 @@
+#ifndef KA_STORE_H
+#define KA_STORE_H
+/*
+ * The database as its only writer sees it: three LMDB files in one directory, their locks, transactions and rows, the
+ * change log, and the projection of access.mdb into names.mdb. What may change, and when, is common/model's business.
+ * Only root's tool uses this: liblmdb never runs in a module or in the helper.
+ * Thread safety: none; one store at a time in a process (LMDB loses its locks when one file is opened twice).
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/record.h"
+#include "common/result.h"
+#include "common/view.h"
+
+struct ka_store;
+
+/**
+ * ka_store_create(dir, gid, err):
+ * Make an empty database in ${dir}, which is created when it is missing: names.mdb 0644, private/ 0750 and
+ * private/access.mdb 0640 with group ${gid}, private/usage.mdb 0600. Each file appears whole or not at all.
+ * Returns KA_OK; KA_CONFLICT (there is one already); KA_UNAVAIL.
+ */
+enum ka_result ka_store_create(const char *dir, gid_t gid, struct ka_error *err);
+
+/**
+ * ka_store_open(dir, write, store, err):
+ * Open the database and begin a transaction. For writing, first wait up to KA_STORE_WAIT_S for another writer, and close
+ * the gap that a writer killed between its two commits left in names.mdb.
+ * Ownership: ka_store_close gives everything back and drops what was not committed; ka_store_close(NULL) is fine.
+ * Returns KA_OK; KA_BUSY (another writer holds the lock: ${err} names it); KA_UNAVAIL; KA_CORRUPT (damaged, or names.mdb
+ * is newer than access.mdb).
+ */
+#define KA_STORE_WAIT_S 10
+enum ka_result ka_store_open(const char *dir, bool write, struct ka_store **store, struct ka_error *err);
+void ka_store_close(struct ka_store *store);
+
+/**
+ * ka_store_commit(store, err):
+ * Make what was written durable, access.mdb first, then names.mdb, and begin the next transaction.
+ * Returns KA_OK; KA_UNAVAIL. When only names.mdb could not be written, ${err} says that the change itself is recorded.
+ */
+enum ka_result ka_store_commit(struct ka_store *store, struct ka_error *err);
+
+/**
+ * ka_store_get(store, table, key, keylen, row), ka_store_next(store, table, prefix, prefixlen, row):
+ * As ka_view_get and ka_view_next, inside the store's transaction. Not for KA_TABLE_BLOB.
+ * Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_store_get(
+    struct ka_store *store, enum ka_table table, const void *key, size_t keylen, struct ka_row *row);
+enum ka_result ka_store_seek(
+    struct ka_store *store, enum ka_table table, const void *key, size_t keylen, struct ka_row *row);
+enum ka_result ka_store_next(
+    struct ka_store *store, enum ka_table table, const void *prefix, size_t prefixlen, struct ka_row *row);
+
+/**
+ * ka_store_put(store, table, key, keylen, payload, len), ka_store_remove(store, table, key, keylen):
+ * Write or remove one row of access.mdb. Removing what is not there is fine.
+ * Returns KA_OK; KA_INVALID (it does not fit a page); KA_UNAVAIL.
+ */
+enum ka_result ka_store_put(struct ka_store *store, enum ka_table table, const void *key, size_t keylen,
+    const void *payload, size_t len);
+enum ka_result ka_store_remove(struct ka_store *store, enum ka_table table, const void *key, size_t keylen);
+
+/**
+ * ka_store_get_blob(store, sha256, blob, bloblen):
+ * Read a key itself: ${bloblen} holds the room in ${blob} and then its length.
+ * Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_store_get_blob(
+    struct ka_store *store, const uint8_t sha256[static KA_SHA256_LEN], uint8_t *blob, size_t *bloblen);
+
+/**
+ * ka_store_note(store, table, id, verb, detail):
+ * Append a line to the change log, in the transaction of the change. Every change of a project must have one: what is
+ * projected into names.mdb is what the log names.
+ * Returns KA_OK; KA_UNAVAIL.
+ */
+enum ka_result ka_store_note(struct ka_store *store, enum ka_table table, const uint8_t id[static KA_UUID_LEN],
+    const char *verb, const char *detail);
+
+/**
+ * ka_store_next_uid(store, uid):
+ * Take the next uid out of the range. None is ever handed out twice, not even after a restore of one of the two files.
+ * Returns KA_OK; KA_CONFLICT (the range is used up); KA_UNAVAIL.
+ */
+enum ka_result ka_store_next_uid(struct ka_store *store, uint32_t *uid);
+
+/**
+ * ka_store_open_env(path, write, tables, ntables, env, txn, dbi, err):
+ * Open one LMDB file of ours the way all of them are opened, begin a transaction, and find ${tables} in it: ${dbi} is
+ * indexed by enum ka_table. For common/usage, which has a file of its own.
+ * Ownership: the caller aborts or commits ${txn}, then closes ${env}; both NULL on failure.
+ * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
+ */
+struct MDB_env;
+struct MDB_txn;
+enum ka_result ka_store_open_env(const char *path, bool write, const enum ka_table *tables, size_t ntables,
+    struct MDB_env **env, struct MDB_txn **txn, unsigned dbi[static KA_TABLES], struct ka_error *err);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef KA_TEXT_H
+#define KA_TEXT_H
+/*
+ * Text that people typed or pasted, made safe to store and to show: valid UTF-8 without anything that moves a cursor,
+ * reorders or hides. libc alone.
+ * Thread safety: no state is kept; any number of threads.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+/**
+ * ka_text_clean(in, inlen, out, outlen):
+ * Copy ${in} to ${out} (${outlen} >= 1 bytes, NUL-terminated): runs of white space become one space, none at either
+ * end; control characters (C0, DEL, C1), bytes that are no UTF-8, zero-width, bidirectional-control, line-separator and
+ * other invisible format characters (U+00AD, U+061C, U+180E, U+200B..U+200F, U+2028..U+202E, U+2060..U+206F, U+FEFF,
+ * U+FFF9..U+FFFB, U+E0000..U+E0FFF) are dropped. Cut between two characters when it does not fit.
+ * Returns true when ${out} holds the same bytes as ${in}: nothing was changed.
+ */
+bool ka_text_clean(const char *in, size_t inlen, char *out, size_t outlen);
+
+#endif

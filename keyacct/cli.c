@@ -1,0 +1,412 @@
+#include "keyacct/cli.h"
+
+#include <inttypes.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/text.h"
+#include "common/time.h"
+#include "common/usage.h"
+
+static const struct cli_option everywhere[] = {
+    {"dir", "DIR", "the database (" KA_DATADIR ")"},
+    {"json", NULL, "print JSON, errors included"},
+    {"help", NULL, "show this"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option *
+find_option(const struct cli_option *options, const char *name, size_t len)
+{
+	for (; options != NULL && options->name != NULL; options++)
+		if (strlen(options->name) == len && strncmp(options->name, name, len) == 0)
+			return options;
+	return NULL;
+}
+
+static void
+print_options(const struct cli_option *options, FILE *stream)
+{
+	for (; options != NULL && options->name != NULL; options++) {
+		char left[64];
+
+		(void)snprintf(left, sizeof(left), "--%s%s%s", options->name, options->value != NULL ? " " : "",
+		    options->value != NULL ? options->value : "");
+		(void)fprintf(stream, "  %-24s %s\n", left, options->help);
+	}
+}
+
+void
+cli_usage(const struct cli_verb *v, FILE *stream)
+{
+	(void)fprintf(stream, "usage: keyacct %s%s%s%s%s [OPTION]...\n%s\n\n", v->noun, v->verb != NULL ? " " : "",
+	    v->verb != NULL ? v->verb : "", v->args[0] != '\0' ? " " : "", v->args, v->help);
+	print_options(v->options, stream);
+	print_options(everywhere, stream);
+	(void)fprintf(stream, "\nexample: %s\n", v->example);
+}
+
+static enum cli_status
+usage_error(const struct cli *cli, const struct ka_error *err)
+{
+	(void)cli_fail(cli, KA_INVALID, err);
+	if (!cli->json)
+		(void)fprintf(stderr, "'keyacct %s%s%s --help' shows what it takes.\n", cli->verb->noun,
+		    cli->verb->verb != NULL ? " " : "", cli->verb->verb != NULL ? cli->verb->verb : "");
+	return CLI_USAGE;
+}
+
+/* One option: "--name", "--name VALUE" or "--name=VALUE". Moves ${i} on when it takes the next word. */
+static enum cli_status
+parse_option(struct cli *cli, int argc, char **argv, int *i)
+{
+	const char *name = argv[*i] + 2, *value = "";
+	size_t len = strcspn(name, "=");
+	const struct cli_option *option = find_option(cli->verb->options, name, len);
+	struct ka_error err;
+
+	if (option == NULL)
+		option = find_option(everywhere, name, len);
+	if (option == NULL) {
+		(void)ka_result_fail(&err, KA_INVALID, "there is no option --%.*s here", (int)len, name);
+		return usage_error(cli, &err);
+	}
+	if (option->value == NULL && name[len] == '=') {
+		(void)ka_result_fail(&err, KA_INVALID, "--%s takes no value", option->name);
+		return usage_error(cli, &err);
+	}
+	if (option->value != NULL && name[len] == '=') {
+		value = name + len + 1;
+	} else if (option->value != NULL) {
+		if (*i + 1 >= argc) {
+			(void)ka_result_fail(&err, KA_INVALID, "--%s needs a %s", option->name, option->value);
+			return usage_error(cli, &err);
+		}
+		value = argv[++*i];
+	}
+	if (cli->nvalues == CLI_VALUES_MAX) {
+		(void)ka_result_fail(&err, KA_INVALID, "more than %d options", CLI_VALUES_MAX);
+		return usage_error(cli, &err);
+	}
+	cli->values[cli->nvalues].name = option->name;
+	cli->values[cli->nvalues++].value = value;
+	return CLI_DONE;
+}
+
+enum cli_status
+cli_parse(struct cli *cli, int argc, char **argv)
+{
+	bool options = true;
+	struct ka_error err;
+
+	cli->args = argv;
+	for (int i = 0; i < argc; i++) /* first, so that every error is told in the form that was asked for */
+		cli->json = cli->json || strcmp(argv[i], "--json") == 0;
+	for (int i = 0; i < argc; i++) {
+		if (options && strcmp(argv[i], "--") == 0) {
+			options = false;
+		} else if (options && strncmp(argv[i], "--", 2) == 0) {
+			if (parse_option(cli, argc, argv, &i) != CLI_DONE)
+				return CLI_USAGE;
+		} else {
+			argv[cli->nargs++] = argv[i];
+		}
+	}
+	if (cli_value(cli, "dir", 0) != NULL)
+		cli->dir = cli_value(cli, "dir", 0);
+	if (cli_value(cli, "help", 0) == NULL && (cli->nargs < cli->verb->min || cli->nargs > cli->verb->max)) {
+		(void)ka_result_fail(&err, KA_INVALID, "%s: it takes %s",
+		    cli->nargs < cli->verb->min ? "something is missing" : "that is one word too many",
+		    cli->verb->args[0] != '\0' ? cli->verb->args : "no arguments");
+		return usage_error(cli, &err);
+	}
+	return CLI_DONE;
+}
+
+const char *
+cli_value(const struct cli *cli, const char *name, size_t nth)
+{
+	for (size_t i = 0; i < cli->nvalues; i++)
+		if (strcmp(cli->values[i].name, name) == 0 && nth-- == 0)
+			return cli->values[i].value;
+	return NULL;
+}
+
+enum ka_result
+cli_text(const struct cli *cli, const char *name, char *out, size_t outlen, struct ka_error *err)
+{
+	const char *value = cli_value(cli, name, 0);
+
+	if (value == NULL)
+		return KA_OK;
+	if (strlen(value) >= outlen)
+		return ka_result_fail(
+		    err, KA_INVALID, "--%s is too long: at most %zu bytes, and this has %zu", name, outlen - 1, strlen(value));
+	(void)ka_text_clean(value, strlen(value), out, outlen);
+	return KA_OK;
+}
+
+enum ka_result
+cli_time(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err)
+{
+	const char *value = cli_value(cli, name, 0);
+
+	if (value != NULL && ka_time_parse(value, ka_time_now(), at_s) != KA_OK)
+		return ka_result_fail(err, KA_INVALID,
+		    "--%s \"%s\" is no time: write 2026-12-31, 2026-12-31T12:00:00Z, or a distance such as +30d", name, value);
+	return KA_OK;
+}
+
+enum cli_status
+cli_status_of(enum ka_result r)
+{
+	switch (r) {
+	case KA_OK:
+		return CLI_DONE;
+	case KA_NOTFOUND:
+		return CLI_NOTFOUND;
+	case KA_CONFLICT:
+		return CLI_CONFLICT;
+	case KA_INVALID:
+		return CLI_USAGE;
+	case KA_BUSY:
+	case KA_UNAVAIL:
+	case KA_CORRUPT:
+		return CLI_UNAVAIL;
+	}
+	return CLI_OTHER;
+}
+
+static const char *
+status_name(enum cli_status status)
+{
+	switch (status) {
+	case CLI_DONE:
+		return "done";
+	case CLI_REFUSED:
+		return "refused";
+	case CLI_USAGE:
+		return "usage";
+	case CLI_NOTFOUND:
+		return "not-found";
+	case CLI_CONFLICT:
+		return "conflict";
+	case CLI_UNAVAIL:
+		return "unavailable";
+	case CLI_OTHER:
+		break;
+	}
+	return "other";
+}
+
+enum cli_status
+cli_fail(const struct cli *cli, enum ka_result r, const struct ka_error *err)
+{
+	enum cli_status status = cli_status_of(r);
+	json_t *object;
+
+	if (!cli->json) {
+		(void)fprintf(stderr, "keyacct: %s\n", err->text);
+		return status;
+	}
+	object = json_pack("{s:{s:s,s:s+}}", "error", "code", status_name(status), "message", err->text, "");
+	if (object != NULL)
+		(void)json_dumpf(object, stderr, JSON_COMPACT);
+	(void)fputc('\n', stderr);
+	json_decref(object);
+	return status;
+}
+
+enum cli_status
+cli_finish(const struct cli *cli, struct ka_store *store, enum ka_result r, struct ka_error *err)
+{
+	if (r == KA_OK)
+		r = ka_store_commit(store, err);
+	ka_store_close(store);
+	return r == KA_OK ? CLI_DONE : cli_fail(cli, r, err);
+}
+
+enum ka_result
+cli_open_with_usage(
+    const struct cli *cli, struct ka_store **store, struct ka_usage **usage, struct ka_error *err)
+{
+	enum ka_result r = ka_usage_drain(cli->dir, err);
+
+	if (r == KA_BUSY)
+		(void)fprintf(stderr, "keyacct: %s\n", err->text);
+	else if (r != KA_OK)
+		return r;
+	if ((r = ka_store_open(cli->dir, false, store, err)) != KA_OK)
+		return r;
+	return ka_usage_open(cli->dir, usage, err);
+}
+
+const char *
+cli_host(const struct cli *cli)
+{
+	static char host[256];
+	const char *given = cli_value(cli, "host", 0);
+
+	if (given != NULL)
+		return given;
+	if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
+		return "HOST";
+	return host;
+}
+
+/* Showing */
+
+static json_t *
+field_of(json_t *object, const char *field)
+{
+	size_t len = strcspn(field, ".");
+	char name[64];
+	json_t *value;
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)len, field);
+	value = json_object_get(object, name);
+	return field[len] == '.' ? field_of(value, field + len + 1) : value;
+}
+
+static void
+format_time(json_t *value, char *out, size_t outlen)
+{
+	char text[KA_TIME_TEXT_LEN];
+	int64_t at_s;
+
+	if (!json_is_string(value) || ka_time_parse(json_string_value(value), 0, &at_s) != KA_OK) {
+		(void)snprintf(out, outlen, "never");
+		return;
+	}
+	if (isatty(STDOUT_FILENO))
+		ka_time_format_local(at_s, text);
+	else
+		ka_time_format_utc(at_s, text);
+	(void)snprintf(out, outlen, "%s", text);
+}
+
+static void
+format_value(json_t *value, enum cli_format format, char *out, size_t outlen)
+{
+	size_t i, at = 0;
+	json_t *element;
+
+	out[0] = '\0';
+	if (format == CLI_TIME) {
+		format_time(value, out, outlen);
+	} else if (json_is_array(value)) {
+		json_array_foreach(value, i, element)
+		{
+			char text[600];
+
+			format_value(element, format, text, sizeof(text));
+			if (at < outlen)
+				at += (size_t)snprintf(out + at, outlen - at, "%s%s", i > 0 ? "," : "", text);
+		}
+		if (i == 0)
+			(void)snprintf(out, outlen, "none");
+	} else if (json_is_string(value)) {
+		for (const char *c = json_string_value(value); *c != '\0' && at + 1 < outlen; c++)
+			if (format != CLI_ID || *c != '-')
+				out[at++] = *c;
+		out[at] = '\0';
+	} else if (json_is_integer(value)) {
+		(void)snprintf(out, outlen, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	} else if (json_is_boolean(value)) {
+		(void)snprintf(out, outlen, json_is_true(value) ? "yes" : "no");
+	} else {
+		(void)snprintf(out, outlen, "-");
+	}
+}
+
+static enum cli_status
+out_of_memory(const struct cli *cli)
+{
+	struct ka_error err;
+
+	(void)ka_result_fail(&err, KA_UNAVAIL, "out of memory");
+	(void)cli_fail(cli, KA_UNAVAIL, &err);
+	return CLI_OTHER;
+}
+
+/* Everything that was printed has to have arrived: a full disk behind a redirection is a failure. */
+static enum cli_status
+flush(const struct cli *cli)
+{
+	struct ka_error err;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return CLI_DONE;
+	(void)ka_result_fail(&err, KA_UNAVAIL, "the output could not be written");
+	(void)cli_fail(cli, KA_UNAVAIL, &err);
+	return CLI_OTHER;
+}
+
+static int
+fill_table(struct libscols_table *table, json_t *rows, const struct cli_column *columns)
+{
+	size_t i;
+	json_t *row;
+
+	for (const struct cli_column *c = columns; c->title != NULL; c++)
+		if (scols_table_new_column(table, c->title, 0, 0) == NULL)
+			return -1;
+	json_array_foreach(rows, i, row)
+	{
+		struct libscols_line *line = scols_table_new_line(table, NULL);
+
+		if (line == NULL)
+			return -1;
+		for (size_t n = 0; columns[n].title != NULL; n++) {
+			char text[1024];
+
+			format_value(field_of(row, columns[n].field), columns[n].format, text, sizeof(text));
+			if (scols_line_set_data(line, n, text) != 0)
+				return -1;
+		}
+	}
+	return scols_print_table(table) < 0 ? -1 : 0;
+}
+
+enum cli_status
+cli_list(const struct cli *cli, json_t *rows, const struct cli_column *columns, const char *none)
+{
+	struct libscols_table *table = NULL;
+	int rc = 0;
+
+	if (rows == NULL)
+		return out_of_memory(cli);
+	if (cli->json) {
+		(void)json_dumpf(rows, stdout, JSON_INDENT(2));
+		(void)putchar('\n');
+	} else if (json_array_size(rows) == 0) {
+		(void)fprintf(stderr, "%s\n", none);
+	} else if ((table = scols_new_table()) == NULL || fill_table(table, rows, columns) != 0) {
+		rc = -1;
+	}
+	scols_unref_table(table);
+	json_decref(rows);
+	return rc == 0 ? flush(cli) : out_of_memory(cli);
+}
+
+enum cli_status
+cli_show(const struct cli *cli, json_t *object, const struct cli_column *columns)
+{
+	if (object == NULL)
+		return out_of_memory(cli);
+	if (cli->json) {
+		(void)json_dumpf(object, stdout, JSON_INDENT(2));
+		(void)putchar('\n');
+	}
+	for (const struct cli_column *c = columns; !cli->json && c->title != NULL; c++) {
+		char text[8192];
+
+		format_value(field_of(object, c->field), c->format, text, sizeof(text));
+		(void)printf("%-16s %s\n", c->title, text);
+	}
+	json_decref(object);
+	return flush(cli);
+}

@@ -1,0 +1,144 @@
+#ifndef KEYACCT_CLI_H
+#define KEYACCT_CLI_H
+/*
+ * What the subcommands of keyacct share: a table of verbs, their options, and how results and failures are shown to people
+ * and to scripts.
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/result.h"
+#include "common/store.h"
+
+#define CLI_VALUES_MAX 64
+
+enum cli_status {
+	CLI_DONE = 0,
+	CLI_REFUSED = 1,
+	CLI_USAGE = 2,
+	CLI_NOTFOUND = 3,
+	CLI_CONFLICT = 4,
+	CLI_UNAVAIL = 5,
+	CLI_OTHER = 6,
+};
+
+struct cli_option {
+	const char *name;  /* without the hyphens; NULL ends a table */
+	const char *value; /* what its value is called in help; NULL: it takes none */
+	const char *help;
+};
+
+struct cli;
+
+struct cli_verb {
+	const char *noun;  /* "project"; NULL ends a table */
+	const char *verb;  /* "list"; NULL: the noun alone is the command */
+	const char *alias; /* another word for the verb, or NULL */
+	const char *args;  /* "PROJECT [ACCOUNT]" */
+	int min, max;      /* how many of them */
+	const struct cli_option *options;
+	const char *help;    /* one sentence */
+	const char *example; /* one command line */
+	enum cli_status (*run)(struct cli *cli);
+};
+
+struct cli {
+	const char *dir;
+	bool json;
+	const struct cli_verb *verb;
+	int nargs;
+	char **args;
+	struct {
+		const char *name, *value;
+	} values[CLI_VALUES_MAX];
+	size_t nvalues;
+};
+
+/* The tables of verbs, one in each noun's file. */
+extern const struct cli_verb account_verbs[], authorized_keys_verbs[], drain_verbs[], explain_verbs[], init_verbs[],
+    key_verbs[], member_verbs[], project_verbs[], ssh_config_verbs[];
+
+/**
+ * cli_parse(cli, argc, argv):
+ * Sort the words after the verb into options and arguments.
+ * Returns CLI_DONE; CLI_USAGE after saying why.
+ */
+enum cli_status cli_parse(struct cli *cli, int argc, char **argv);
+
+/**
+ * cli_value(cli, name, nth):
+ * The value of the ${nth} (0: the first) use of an option; "" for one without a value; NULL: not given so often.
+ */
+const char *cli_value(const struct cli *cli, const char *name, size_t nth);
+
+/**
+ * cli_text(cli, name, out, outlen, err), cli_time(cli, name, at_s, err):
+ * The value of an option as clean text that fits, or as a time; ${out} and ${at_s} stay as they are when it is not given.
+ * Returns KA_OK; KA_INVALID.
+ */
+enum ka_result cli_text(const struct cli *cli, const char *name, char *out, size_t outlen, struct ka_error *err);
+enum ka_result cli_time(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
+
+/**
+ * cli_usage(verb, stream): the help of one command.
+ */
+void cli_usage(const struct cli_verb *verb, FILE *stream);
+
+/**
+ * cli_fail(cli, r, err):
+ * Say what went wrong on standard error, as JSON with --json. KA_INVALID is a usage error.
+ * Returns the exit status that goes with ${r}.
+ */
+enum cli_status cli_fail(const struct cli *cli, enum ka_result r, const struct ka_error *err);
+
+/**
+ * cli_status_of(r): the exit status that goes with ${r}.
+ */
+enum cli_status cli_status_of(enum ka_result r);
+
+/**
+ * cli_finish(cli, store, r, err):
+ * End a command that changed something: commit if ${r} is KA_OK, close, and say what failed.
+ */
+enum cli_status cli_finish(
+    const struct cli *cli, struct ka_store *store, enum ka_result r, struct ka_error *err);
+
+/**
+ * cli_open_with_usage(cli, store, usage, err):
+ * Open for reading with the last uses up to date. That some of them are held up is a warning, not a failure.
+ * Ownership: the caller closes both, also after a failure.
+ */
+struct ka_usage;
+enum ka_result cli_open_with_usage(
+    const struct cli *cli, struct ka_store **store, struct ka_usage **usage, struct ka_error *err);
+
+enum cli_format {
+	CLI_TEXT, /* as it is; a list with commas; true and false as yes and no; "-" for null */
+	CLI_TIME, /* local time on a terminal; "never" for null */
+	CLI_ID,   /* a UUID as the 32 digits that one types */
+};
+
+struct cli_column {
+	const char *title; /* NULL ends a table */
+	const char *field; /* of the JSON object; "last_used.at" looks inside */
+	enum cli_format format;
+};
+
+/**
+ * cli_list(cli, rows, columns, none), cli_show(cli, object, columns):
+ * Show an array of objects as a table, or as one JSON array; one object as lines, or as JSON. ${none} is said, on standard
+ * error, when there are no rows and people read it.
+ * Ownership: takes ${rows} or ${object}; NULL stands for memory that ran out.
+ */
+enum cli_status cli_list(
+    const struct cli *cli, json_t *rows, const struct cli_column *columns, const char *none);
+enum cli_status cli_show(const struct cli *cli, json_t *object, const struct cli_column *columns);
+
+/**
+ * cli_host(cli):
+ * The host name to show in "ssh PROJECT@HOST": --host, or this host's.
+ */
+const char *cli_host(const struct cli *cli);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * keyacct explain: the decision of a login, taken by the same code, with the path it took.
+ */
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/access.h"
+#include "common/model.h"
+#include "common/time.h"
+#include "keyacct/cli.h"
+#include "keyacct/json.h"
+#include "keyacct/paste.h"
+
+static const struct cli_column columns[] = {
+    {"project", "project.id", CLI_ID},
+    {"title", "project.title", CLI_TEXT},
+    {"state", "project.state", CLI_TEXT},
+    {"ssh", "project.ssh", CLI_TEXT},
+    {"key", "fingerprint", CLI_TEXT},
+    {"at", "at", CLI_TIME},
+    {"from", "address", CLI_TEXT},
+    {"path", "path", CLI_TEXT},
+    {"account", "account", CLI_TEXT},
+    {"role", "role", CLI_TEXT},
+    {"options", "options", CLI_TEXT},
+    {"result", "result", CLI_TEXT},
+    {"reason", "reason", CLI_TEXT},
+    {"", "explanation", CLI_TEXT},
+    {NULL, NULL, CLI_TEXT},
+};
+
+/* The second argument: a fingerprint, or a public key in a file or on standard input. */
+static enum ka_result
+read_key(const struct cli *cli, uint8_t sha256[static KA_SHA256_LEN], struct ka_error *err)
+{
+	struct ka_sshkey sshkey;
+	enum ka_result r;
+
+	if (strncmp(cli->args[1], "SHA256:", 7) == 0) {
+		if (ka_fingerprint_parse(cli->args[1], sha256) != KA_OK)
+			return ka_result_fail(err, KA_INVALID,
+			    "\"%s\" is no whole fingerprint: SHA256: and 43 characters are, as 'keyacct key list' shows", cli->args[1]);
+		return KA_OK;
+	}
+	if ((r = paste_read(cli->args[1], &sshkey, err)) == KA_OK)
+		memcpy(sha256, sshkey.sha256, KA_SHA256_LEN);
+	return r;
+}
+
+static enum ka_result
+read_question(const struct cli *cli, struct ka_access_question *q, struct ka_error *err)
+{
+	static char host[256];
+	const char *from = cli_value(cli, "from", 0);
+	char name[KA_UUID_NAME_LEN];
+	struct passwd *pw;
+	enum ka_result r;
+
+	q->at_s = ka_time_now();
+	if ((r = cli_time(cli, "at", &q->at_s, err)) != KA_OK || (r = read_key(cli, q->sha256, err)) != KA_OK)
+		return r;
+	if (from != NULL && ka_address_parse(from, q->address) != KA_OK)
+		return ka_result_fail(err, KA_INVALID, "--from \"%s\" is no address: write 192.0.2.7 or 2001:db8::7", from);
+	q->address_known = from != NULL;
+	(void)gethostname(host, sizeof(host) - 1);
+	q->host = host;
+	/* As a login does; on a host that is not in service yet the name is unknown, and there is nothing to compare. */
+	ka_uuid_name(q->project, name);
+	if ((pw = getpwnam(name)) != NULL) {
+		q->uid_known = true;
+		q->uid = pw->pw_uid;
+	}
+	return KA_OK;
+}
+
+/* What came of one registration: "laptop of owner: granted as owner". */
+static json_t *
+json_step(const struct ka_access_registration *reg)
+{
+	json_t *object = json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:s}", "title", reg->key.title, "account",
+	    reg->account.handle, "state", reg->key.state == KA_KEY_ACTIVE ? "active" : "inactive", "role",
+	    reg->role != 0 ? json_string(ka_access_role_name(reg->role)) : json_null(), "from",
+	    reg->key.from[0] != '\0' ? json_string(reg->key.from) : json_null(), "not_before",
+	    json_time(reg->key.not_before_s), "expires", json_time(reg->key.expires_s), "reason",
+	    ka_access_reason_name(reg->reason), "explanation", ka_access_reason_text(reg->reason));
+
+	if (object != NULL && json_object_set_new(object, "reach", json_string(reg->key.named ? "named" : "all")) != 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *
+json_answer(const struct ka_access_question *q, const struct ka_access_answer *a)
+{
+	char fingerprint[KA_SHA256_TEXT_LEN], address[KA_ADDRESS_TEXT_LEN] = "-", options[KA_ACCESS_OPTIONS_LEN];
+	const struct ka_access_registration *best = &a->registration[0];
+	json_t *steps = json_array(), *object;
+
+	ka_fingerprint_format(q->sha256, fingerprint);
+	if (q->address_known)
+		ka_address_format(q->address, address);
+	object = json_pack("{s:o,s:s,s:o,s:s,s:o,s:s,s:s,s:s}", "project", json_project(&a->project), "fingerprint", fingerprint,
+	    "at", json_time(q->at_s), "address", address, "registrations", steps, "result",
+	    a->reason == KA_REASON_GRANTED ? "granted" : "refused", "reason", ka_access_reason_name(a->reason), "explanation",
+	    ka_access_reason_text(a->reason));
+	for (size_t i = 0; object != NULL && i < a->registrations; i++)
+		(void)json_array_append_new(steps, json_step(&a->registration[i]));
+	if (object == NULL || a->admitting == 0)
+		return object;
+	ka_access_options(&a->project, &best->key, options);
+	(void)json_object_set_new(object, "account", json_string(best->account.handle));
+	(void)json_object_set_new(object, "role", json_string(ka_access_role_name(best->role)));
+	(void)json_object_set_new(object, "options", json_string(options));
+	return object;
+}
+
+/* For people: each registration as one line of the path. */
+static void
+print_steps(const struct ka_access_answer *a)
+{
+	for (size_t i = 0; i < a->registrations; i++) {
+		const struct ka_access_registration *reg = &a->registration[i];
+
+		(void)printf("%-16s \"%s\" of %s, for %s%s%s: %s\n", "registration", reg->key.title, reg->account.handle,
+		    reg->key.named ? "named projects" : "all projects", reg->key.from[0] != '\0' ? ", from " : "", reg->key.from,
+		    ka_access_reason_text(reg->reason));
+	}
+}
+
+static enum cli_status
+run_explain(struct cli *cli)
+{
+	static struct ka_access_answer answer;
+	struct ka_access_question q = {.address_known = false};
+	struct ka_store *store = NULL;
+	struct ka_project project;
+	struct ka_error err = {""};
+	enum cli_status status;
+	enum ka_result r;
+
+	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK)
+		r = ka_model_find_project(store, cli->args[0], &project, &err);
+	ka_store_close(store);
+	if (r != KA_OK)
+		return cli_fail(cli, r, &err);
+	memcpy(q.project, project.id, KA_UUID_LEN);
+	if ((r = read_question(cli, &q, &err)) != KA_OK)
+		return cli_fail(cli, r, &err);
+	if ((r = ka_access_ask(cli->dir, &q, &answer)) != KA_OK) {
+		(void)ka_result_fail(&err, r, "%s/private/access.mdb is unavailable or damaged: nobody gets in", cli->dir);
+		return cli_fail(cli, r, &err);
+	}
+	if (!cli->json)
+		print_steps(&answer);
+	if ((status = cli_show(cli, json_answer(&q, &answer), columns)) != CLI_DONE)
+		return status;
+	return answer.reason == KA_REASON_GRANTED ? CLI_DONE : CLI_REFUSED;
+}
+
+static const struct cli_option options[] = {
+    {"from", "ADDRESS", "as if from this address"},
+    {"at", "TIME", "as if at this time"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_verb explain_verbs[] = {
+    {"explain", NULL, NULL, "PROJECT FINGERPRINT|FILE|-", 2, 2, options, "Would this key get into this project, and why?",
+	"keyacct explain 829e7b56 id_ed25519.pub --from 192.0.2.7", run_explain},
+    {0},
+};

@@ -1,0 +1,137 @@
+/*
+ * keyacct: find the subcommand and run it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keyacct/cli.h"
+
+static const struct cli_verb *const nouns[] = {init_verbs, account_verbs, project_verbs, member_verbs, key_verbs,
+    explain_verbs, ssh_config_verbs, authorized_keys_verbs, drain_verbs};
+
+#define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
+
+static void
+print_overview(FILE *stream)
+{
+	(void)fputs("usage: keyacct [--dir DIR] [--json] COMMAND ...\n"
+		    "Projects as SSH users: who may enter which, with which key.\n\n",
+	    stream);
+	for (size_t i = 0; i < NOUNS; i++)
+		for (const struct cli_verb *v = nouns[i]; v->noun != NULL; v++) {
+			char left[80];
+
+			(void)snprintf(left, sizeof(left), "%s%s%s %s", v->noun, v->verb != NULL ? " " : "",
+			    v->verb != NULL ? v->verb : "", v->args);
+			(void)fprintf(stream, "  %-46s %s\n", left, v->help);
+		}
+	(void)fputs("\n'keyacct COMMAND --help' shows the options of one command, with an example.\n"
+		    "example: keyacct project add --title 'Climate data' --owner owner\n",
+	    stream);
+}
+
+/* "rm" and "delete" are remove everywhere, "ls" is list. */
+static int
+verb_matches(const struct cli_verb *v, const char *word)
+{
+	if (strcmp(v->verb, word) == 0 || (v->alias != NULL && strcmp(v->alias, word) == 0))
+		return 1;
+	if (strcmp(v->verb, "list") == 0)
+		return strcmp(word, "ls") == 0;
+	return strcmp(v->verb, "remove") == 0 && (strcmp(word, "rm") == 0 || strcmp(word, "delete") == 0);
+}
+
+static enum cli_status
+unknown_command(const struct cli *cli, const char *noun, const char *verb)
+{
+	struct ka_error err;
+
+	(void)ka_result_fail(&err, KA_INVALID, "there is no command '%s%s%s'; 'keyacct --help' shows them all", noun,
+	    verb[0] != '\0' ? " " : "", verb);
+	return cli_fail(cli, KA_INVALID, &err);
+}
+
+static enum cli_status
+run(struct cli *cli, int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+
+	for (size_t i = 0; i < NOUNS; i++) {
+		const struct cli_verb *v = nouns[i];
+
+		if (strcmp(v->noun, argv[0]) != 0)
+			continue;
+		for (; v->noun != NULL && v->verb != NULL && !verb_matches(v, word); v++)
+			;
+		if (v->noun == NULL && strcmp(word, "--help") == 0) {
+			for (v = nouns[i]; v->noun != NULL; v++)
+				(void)printf("  keyacct %s %s %s\n      %s\n", v->noun, v->verb, v->args, v->help);
+			return CLI_DONE;
+		}
+		if (v->noun == NULL)
+			return unknown_command(cli, argv[0], word);
+		cli->verb = v;
+		argc -= v->verb != NULL ? 2 : 1;
+		argv += v->verb != NULL ? 2 : 1;
+		if (cli_parse(cli, argc, argv) != CLI_DONE)
+			return CLI_USAGE;
+		if (cli_value(cli, "help", 0) != NULL) {
+			cli_usage(v, stdout);
+			return CLI_DONE;
+		}
+		return v->run(cli);
+	}
+	return unknown_command(cli, argv[0], "");
+}
+
+/* LMDB maps its file: a page that is not there any more is a signal, and has to be a sentence all the same. */
+static void
+on_sigbus(int signal)
+{
+	static const char text[] = "keyacct: the database is damaged: a file is shorter than it says; restore it from a backup\n";
+
+	(void)signal;
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(CLI_UNAVAIL);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct cli cli = {.dir = KA_DATADIR};
+	const struct rlimit no_core = {0, 0};
+
+	/* Somebody may paste a private key: no dump may keep it. */
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	(void)umask(077);
+	(void)signal(SIGBUS, on_sigbus);
+	(void)signal(SIGXFSZ, SIG_IGN); /* then a file size limit is an error that LMDB reports */
+	for (argc--, argv++; argc > 0 && argv[0][0] == '-'; argc--, argv++) {
+		if (strcmp(argv[0], "--json") == 0) {
+			cli.json = true;
+		} else if (strcmp(argv[0], "--dir") == 0 && argc > 1) {
+			cli.dir = argv[1];
+			argc--;
+			argv++;
+		} else if (strncmp(argv[0], "--dir=", 6) == 0) {
+			cli.dir = argv[0] + 6;
+		} else if (strcmp(argv[0], "--version") == 0) {
+			(void)puts("keyacct " KA_VERSION);
+			return CLI_DONE;
+		} else if (strcmp(argv[0], "--help") == 0) {
+			print_overview(stdout);
+			return CLI_DONE;
+		} else {
+			return (int)unknown_command(&cli, argv[0], "");
+		}
+	}
+	if (argc == 0 || strcmp(argv[0], "help") == 0) {
+		print_overview(argc == 0 ? stderr : stdout);
+		return argc == 0 ? CLI_USAGE : CLI_DONE;
+	}
+	return (int)run(&cli, argc, argv);
+}

@@ -1,0 +1,358 @@
+/*
+ * keyacct project: the shared workspaces, one Unix user each.
+ */
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/model.h"
+#include "common/usage.h"
+#include "keyacct/cli.h"
+#include "keyacct/json.h"
+
+static const struct cli_column list_columns[] = {
+    {"ID", "id", CLI_ID},
+    {"TITLE", "title", CLI_TEXT},
+    {"STATE", "state", CLI_TEXT},
+    {"SSH", "ssh", CLI_TEXT},
+    {"OWNERS", "owners", CLI_TEXT},
+    {"LAST USED", "last_used.at", CLI_TIME},
+    {NULL, NULL, CLI_TEXT},
+};
+
+static const struct cli_column show_columns[] = {
+    {"id", "id", CLI_TEXT},
+    {"title", "title", CLI_TEXT},
+    {"state", "state", CLI_TEXT},
+    {"ssh", "ssh", CLI_TEXT},
+    {"agent", "agent", CLI_TEXT},
+    {"login", "login", CLI_TEXT},
+    {"uid", "uid", CLI_TEXT},
+    {"home", "home", CLI_TEXT},
+    {"shell", "shell", CLI_TEXT},
+    {"owners", "owners", CLI_TEXT},
+    {"collaborators", "collaborators", CLI_TEXT},
+    {"created", "created", CLI_TIME},
+    {"last used", "last_used.at", CLI_TIME},
+    {"from", "last_used.from", CLI_TEXT},
+    {"times used", "last_used.count", CLI_TEXT},
+    {NULL, NULL, CLI_TEXT},
+};
+
+/* Add "owners" and "collaborators", as handles. */
+static enum ka_result
+add_members(struct ka_store *store, const struct ka_project *project, json_t *object)
+{
+	json_t *owners = json_array(), *collaborators = json_array();
+	struct ka_row row = {.keylen = 0};
+	struct ka_account account;
+	struct ka_member member;
+	enum ka_result r;
+
+	if (json_object_set_new(object, "owners", owners) != 0 ||
+	    json_object_set_new(object, "collaborators", collaborators) != 0)
+		return KA_UNAVAIL;
+	while ((r = ka_model_next_member(store, project->id, &row, &member)) == KA_OK)
+		if (ka_model_get_account(store, member.subject, &account) != KA_OK ||
+		    json_array_append_new(
+			member.role == KA_ROLE_OWNER ? owners : collaborators, json_string(account.handle)) != 0)
+			return KA_CORRUPT;
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+static enum ka_result
+describe(struct cli *cli, struct ka_store *store, struct ka_usage *usage, const struct ka_project *project,
+    json_t **object)
+{
+	char name[KA_UUID_NAME_LEN], login[300];
+	struct ka_use use;
+	enum ka_result r;
+
+	if ((r = ka_usage_of_project(usage, project->id, &use)) != KA_OK)
+		return r;
+	ka_uuid_name(project->id, name);
+	(void)snprintf(login, sizeof(login), "ssh %s@%s", name, cli_host(cli));
+	if ((*object = json_project(project)) == NULL)
+		return KA_UNAVAIL;
+	if (json_object_set_new(*object, "last_used", json_last_used(&use)) != 0 ||
+	    json_object_set_new(*object, "login", json_string(login)) != 0)
+		return KA_UNAVAIL;
+	return add_members(store, project, *object);
+}
+
+/* What --title, --home and so on say, laid over ${project}. */
+static enum ka_result
+read_fields(const struct cli *cli, struct ka_project *project, struct ka_error *err)
+{
+	const char *ssh = cli_value(cli, "ssh", 0), *agent = cli_value(cli, "agent", 0);
+	enum ka_result r;
+
+	if ((r = cli_text(cli, "title", project->title, sizeof(project->title), err)) != KA_OK ||
+	    (r = cli_text(cli, "home", project->home, sizeof(project->home), err)) != KA_OK ||
+	    (r = cli_text(cli, "shell", project->shell, sizeof(project->shell), err)) != KA_OK)
+		return r;
+	if (ssh != NULL && strcmp(ssh, "on") != 0 && strcmp(ssh, "off") != 0)
+		return ka_result_fail(err, KA_INVALID, "--ssh \"%s\": write on or off", ssh);
+	if (agent != NULL && strcmp(agent, "on") != 0 && strcmp(agent, "off") != 0)
+		return ka_result_fail(err, KA_INVALID, "--agent \"%s\": write on or off", agent);
+	if (ssh != NULL)
+		project->ssh = strcmp(ssh, "on") == 0;
+	if (agent != NULL)
+		project->policy = strcmp(agent, "on") == 0 ? project->policy | KA_POLICY_AGENT
+							   : project->policy & ~KA_POLICY_AGENT;
+	return KA_OK;
+}
+
+/* --uid adopts the files of a user who is gone. While that user is there, two people would own the same files. */
+static enum ka_result
+read_uid(const struct cli *cli, struct ka_project *project, struct ka_error *err)
+{
+	const char *text = cli_value(cli, "uid", 0);
+	struct passwd *pw;
+	unsigned long uid;
+	char *end;
+
+	if (text == NULL)
+		return KA_OK;
+	uid = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || uid > UINT32_MAX || !ka_record_uid_ok((uint32_t)uid))
+		return ka_result_fail(err, KA_INVALID,
+		    "--uid \"%s\" cannot be a project's: 1000 to %u without 60001 to 65535, which are the system's", text,
+		    KA_UID_LAST);
+	if ((pw = getpwuid((uid_t)uid)) != NULL)
+		return ka_result_fail(err, KA_CONFLICT, "the uid %lu belongs to \"%s\" on this host: remove that user first, or "
+		    "choose another uid", uid, pw->pw_name);
+	project->uid = (uint32_t)uid;
+	return KA_OK;
+}
+
+static enum ka_result
+add_owner(struct ka_store *store, const struct ka_project *project, const char *owner, struct ka_error *err)
+{
+	struct ka_member member = {.role = KA_ROLE_OWNER};
+	struct ka_account account;
+	enum ka_result r;
+
+	if ((r = ka_model_find_account(store, owner, &account, err)) != KA_OK)
+		return r;
+	memcpy(member.project, project->id, KA_UUID_LEN);
+	memcpy(member.subject, account.id, KA_UUID_LEN);
+	return ka_model_add_member(store, &member, err);
+}
+
+static enum cli_status
+run_add(struct cli *cli)
+{
+	struct ka_project project = {.ssh = true, .policy = KA_POLICY_AGENT};
+	char name[KA_UUID_NAME_LEN];
+	struct ka_store *store = NULL;
+	struct ka_error err = {""};
+	enum cli_status status;
+	enum ka_result r = KA_OK;
+
+	if (cli->nargs > 0 && ka_uuid_parse(cli->args[0], project.id) != KA_OK)
+		r = ka_result_fail(&err, KA_INVALID, "\"%s\" is no UUID; leave it out for a new one", cli->args[0]);
+	if (r != KA_OK || (r = read_fields(cli, &project, &err)) != KA_OK || (r = read_uid(cli, &project, &err)) != KA_OK)
+		return cli_fail(cli, r, &err);
+	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK)
+		r = ka_model_add_project(store, &project, &err);
+	for (size_t i = 0; r == KA_OK && cli_value(cli, "owner", i) != NULL; i++)
+		r = add_owner(store, &project, cli_value(cli, "owner", i), &err);
+	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+		return status;
+	if (cli->json)
+		return cli_show(cli, json_project(&project), show_columns);
+	ka_uuid_name(project.id, name);
+	(void)printf("Project %s is added. Its members log in with: ssh %s@%s\n", name, name, cli_host(cli));
+	if (name[strspn(name, "0123456789")] == '\0')
+		(void)fprintf(stderr, "keyacct: this id is all digits: ssh works, but 'ps -u' and systemd take it for a uid\n");
+	return CLI_DONE;
+}
+
+static enum ka_result
+collect(struct cli *cli, struct ka_store *store, struct ka_usage *usage, json_t *rows)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_project project;
+	enum ka_result r;
+
+	while ((r = ka_model_next_project(store, &row, &project)) == KA_OK) {
+		json_t *object = NULL;
+
+		if (project.state == KA_PROJECT_DELETED && cli_value(cli, "all", 0) == NULL)
+			continue;
+		if ((r = describe(cli, store, usage, &project, &object)) != KA_OK)
+			return r;
+		if (json_array_append_new(rows, object) != 0)
+			return KA_UNAVAIL;
+	}
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+static enum cli_status
+run_list(struct cli *cli)
+{
+	struct ka_store *store = NULL;
+	struct ka_usage *usage = NULL;
+	struct ka_error err = {""};
+	json_t *rows = json_array();
+	enum ka_result r;
+
+	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK && (r = collect(cli, store, usage, rows)) != KA_OK)
+		(void)ka_result_fail(&err, r, "the projects could not be read");
+	ka_usage_close(usage);
+	ka_store_close(store);
+	if (r == KA_OK)
+		return cli_list(cli, rows, list_columns, "There are no projects yet: keyacct project add --owner ACCOUNT");
+	json_decref(rows);
+	return cli_fail(cli, r, &err);
+}
+
+static enum cli_status
+run_show(struct cli *cli)
+{
+	struct ka_store *store = NULL;
+	struct ka_usage *usage = NULL;
+	struct ka_project project;
+	struct ka_error err = {""};
+	json_t *object = NULL;
+	enum ka_result r;
+
+	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
+	    (r = ka_model_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
+	    (r = describe(cli, store, usage, &project, &object)) != KA_OK)
+		(void)ka_result_fail(&err, r, "the project's members could not be read");
+	ka_usage_close(usage);
+	ka_store_close(store);
+	return r == KA_OK ? cli_show(cli, object, show_columns) : cli_fail(cli, r, &err);
+}
+
+/* Open the database, find the project that the first argument names, and let ${change} work on it. */
+static enum cli_status
+with_project(struct cli *cli,
+    enum ka_result (*change)(const struct cli *, struct ka_store *, struct ka_project *, struct ka_error *),
+    const char *said)
+{
+	char name[KA_UUID_NAME_LEN];
+	struct ka_store *store = NULL;
+	struct ka_project project;
+	struct ka_error err = {""};
+	enum cli_status status;
+	enum ka_result r;
+
+	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
+	    (r = ka_model_find_project(store, cli->args[0], &project, &err)) == KA_OK)
+		r = change(cli, store, &project, &err);
+	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+		return status;
+	ka_uuid_name(project.id, name);
+	if (!cli->json)
+		(void)printf("Project %s %s\n", name, said);
+	return CLI_DONE;
+}
+
+static enum ka_result
+set(const struct cli *cli, struct ka_store *store, struct ka_project *project, struct ka_error *err)
+{
+	enum ka_result r = read_fields(cli, project, err);
+
+	return r == KA_OK ? ka_model_change_project(store, project, "project set", err) : r;
+}
+
+static enum ka_result
+archive(const struct cli *cli, struct ka_store *store, struct ka_project *project, struct ka_error *err)
+{
+	(void)cli;
+	project->state = KA_PROJECT_ARCHIVED;
+	return ka_model_change_project(store, project, "project archive", err);
+}
+
+static enum ka_result
+unarchive(const struct cli *cli, struct ka_store *store, struct ka_project *project, struct ka_error *err)
+{
+	(void)cli;
+	project->state = KA_PROJECT_ACTIVE;
+	return ka_model_change_project(store, project, "project unarchive", err);
+}
+
+static enum ka_result
+remove_project(const struct cli *cli, struct ka_store *store, struct ka_project *project, struct ka_error *err)
+{
+	(void)cli;
+	return ka_model_remove_project(store, project, err);
+}
+
+static enum cli_status
+run_set(struct cli *cli)
+{
+	return with_project(cli, set, "is changed.");
+}
+
+static enum cli_status
+run_archive(struct cli *cli)
+{
+	return with_project(cli, archive, "is archived: nobody gets in from the next login on.");
+}
+
+static enum cli_status
+run_unarchive(struct cli *cli)
+{
+	return with_project(cli, unarchive, "is active again.");
+}
+
+static enum cli_status
+run_remove(struct cli *cli)
+{
+	return with_project(cli, remove_project,
+	    "is removed: nobody gets in. Its name and uid stay reserved, so that its files keep their owner; its home is left as it "
+	    "is.");
+}
+
+static const struct cli_option add_options[] = {
+    {"title", "TITLE", "what people call it"},
+    {"owner", "ACCOUNT", "its owner; may be given again"},
+    {"uid", "N", "adopt the files of this uid, instead of a new one"},
+    {"home", "DIR", "its home (/projects/UUID)"},
+    {"shell", "FILE", "its login shell (/bin/bash)"},
+    {"ssh", "on|off", "may anyone log in (on)"},
+    {"agent", "on|off", "agent forwarding (on)"},
+    {"host", "HOST", "the host name to show"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option set_options[] = {
+    {"title", "TITLE", "what people call it"},
+    {"home", "DIR", "its home; files are not moved"},
+    {"shell", "FILE", "its login shell"},
+    {"ssh", "on|off", "may anyone log in"},
+    {"agent", "on|off", "agent forwarding"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option list_options[] = {
+    {"all", NULL, "deleted projects too"},
+    {"host", "HOST", "the host name to show"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option show_options[] = {
+    {"host", "HOST", "the host name to show"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_verb project_verbs[] = {
+    {"project", "add", NULL, "[UUID]", 0, 1, add_options, "Add a project.",
+	"keyacct project add --title 'Climate data' --owner owner", run_add},
+    {"project", "list", NULL, "", 0, 0, list_options, "List the projects.", "keyacct project list", run_list},
+    {"project", "show", NULL, "PROJECT", 1, 1, show_options, "Show one project.", "keyacct project show 829e7b56", run_show},
+    {"project", "set", NULL, "PROJECT", 1, 1, set_options, "Change a project.", "keyacct project set 829e7b56 --ssh off",
+	run_set},
+    {"project", "archive", NULL, "PROJECT", 1, 1, NULL, "Let nobody in until it is unarchived.",
+	"keyacct project archive 829e7b56", run_archive},
+    {"project", "unarchive", NULL, "PROJECT", 1, 1, NULL, "Let its members in again.", "keyacct project unarchive 829e7b56",
+	run_unarchive},
+    {"project", "remove", NULL, "PROJECT", 1, 1, NULL, "Remove a project for good; its name and uid stay reserved.",
+	"keyacct project remove 829e7b56", run_remove},
+    {0},
+};

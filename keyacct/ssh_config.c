@@ -1,0 +1,124 @@
+/*
+ * keyacct ssh-config: what a person puts into ~/.ssh/config.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/model.h"
+#include "keyacct/cli.h"
+#include "keyacct/json.h"
+
+/* A short name for a project: its title's letters and digits, with the beginning of the id to tell two apart. */
+static void
+alias_of(const struct ka_project *project, char *alias, size_t size)
+{
+	char name[KA_UUID_NAME_LEN];
+	size_t at = 0;
+
+	for (const char *c = project->title; *c != '\0' && at < 32 && at + 12 < size; c++) {
+		if (isascii((unsigned char)*c) && isalnum((unsigned char)*c))
+			alias[at++] = (char)tolower((unsigned char)*c);
+		else if (at > 0 && alias[at - 1] != '-')
+			alias[at++] = '-';
+	}
+	if (at == 0)
+		at += (size_t)snprintf(alias, size, "project");
+	if (alias[at - 1] != '-')
+		alias[at++] = '-';
+	ka_uuid_name(project->id, name);
+	(void)snprintf(alias + at, size - at, "%.*s", KA_UUID_PREFIX, name);
+}
+
+static json_t *
+json_host(const struct cli *cli, const struct ka_project *project)
+{
+	const char *identity = cli_value(cli, "identity", 0);
+	char alias[64], name[KA_UUID_NAME_LEN];
+
+	alias_of(project, alias, sizeof(alias));
+	ka_uuid_name(project->id, name);
+	return json_pack("{s:s,s:s,s:s,s:s,s:s}", "host", alias, "hostname", cli_host(cli), "user", name, "identity_file",
+	    identity != NULL ? identity : "~/.ssh/id_ed25519", "title", project->title);
+}
+
+static enum ka_result
+collect(const struct cli *cli, struct ka_store *store, const struct ka_account *account,
+    const struct ka_project *only, json_t *rows)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_project project;
+	struct ka_member member;
+	enum ka_result r;
+
+	while ((r = ka_model_next_membership(store, account->id, &row, &member)) == KA_OK) {
+		if (only != NULL && memcmp(only->id, member.project, KA_UUID_LEN) != 0)
+			continue;
+		if (ka_model_get_project(store, member.project, &project) != KA_OK)
+			return KA_CORRUPT;
+		if (json_array_append_new(rows, json_host(cli, &project)) != 0)
+			return KA_UNAVAIL;
+	}
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+static void
+print_hosts(json_t *rows)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		(void)printf("%s# %s\nHost %s\n    HostName %s\n    User %s\n    IdentityFile %s\n    IdentitiesOnly yes\n",
+		    i > 0 ? "\n" : "", json_string_value(json_object_get(row, "title")),
+		    json_string_value(json_object_get(row, "host")), json_string_value(json_object_get(row, "hostname")),
+		    json_string_value(json_object_get(row, "user")), json_string_value(json_object_get(row, "identity_file")));
+	}
+}
+
+static enum cli_status
+run_ssh_config(struct cli *cli)
+{
+	const char *only = cli_value(cli, "project", 0);
+	struct ka_store *store = NULL;
+	struct ka_account account;
+	struct ka_project project;
+	struct ka_error err = {""};
+	json_t *rows = json_array();
+	enum ka_result r;
+
+	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
+	    (r = ka_model_find_account(store, cli->args[0], &account, &err)) == KA_OK &&
+	    (only == NULL || (r = ka_model_find_project(store, only, &project, &err)) == KA_OK)) {
+		r = collect(cli, store, &account, only != NULL ? &project : NULL, rows);
+		if (r != KA_OK)
+			(void)ka_result_fail(&err, r, "the account's projects could not be read");
+		else if (json_array_size(rows) == 0)
+			r = ka_result_fail(&err, KA_NOTFOUND, "\"%s\" is no member of %s; 'keyacct member add PROJECT %s' changes that",
+			    account.handle, only != NULL ? "that project" : "any project", account.handle);
+	}
+	ka_store_close(store);
+	if (r != KA_OK) {
+		json_decref(rows);
+		return cli_fail(cli, r, &err);
+	}
+	if (cli->json)
+		return cli_list(cli, rows, NULL, "");
+	print_hosts(rows);
+	json_decref(rows);
+	return CLI_DONE;
+}
+
+static const struct cli_option options[] = {
+    {"project", "PROJECT", "only this project"},
+    {"host", "HOST", "the host name to write (this host's)"},
+    {"identity", "FILE", "the private key's file (~/.ssh/id_ed25519)"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_verb ssh_config_verbs[] = {
+    {"ssh-config", NULL, NULL, "ACCOUNT", 1, 1, options, "Write the lines for a person's ~/.ssh/config.",
+	"keyacct ssh-config student --host ssh.example.org", run_ssh_config},
+    {0},
+};

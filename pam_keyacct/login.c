@@ -1,0 +1,264 @@
+#include "pam_keyacct/login.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <security/pam_ext.h>
+#include <security/pam_modules.h>
+#include <security/pam_modutil.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "common/logline.h"
+#include "common/session.h"
+#include "common/spool.h"
+#include "common/time.h"
+#include "pam_keyacct/authinfo.h"
+#include "pam_keyacct/drain.h"
+
+#define SESSION_DATA "keyacct_session"
+
+#define UNAVAILABLE "This project cannot be entered right now: its access records are unavailable. Please tell the administrator."
+
+int
+login_new(pam_handle_t *pamh, int flags, int argc, const char **argv, struct login **login)
+{
+	uint8_t project[KA_UUID_LEN];
+	const void *user = NULL;
+	struct login *l;
+	int rc;
+
+	*login = NULL;
+	/* The gate in the stack lets only names of this length through; this is for stacks without it. */
+	if (pam_get_item(pamh, PAM_USER, &user) != PAM_SUCCESS || user == NULL || ka_uuid_from_name(user, project) != KA_OK)
+		return PAM_IGNORE;
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return PAM_BUF_ERR;
+	l->pamh = pamh;
+	l->silent = ((unsigned)flags & PAM_SILENT) != 0;
+	if ((rc = options_parse(pamh, argc, argv, &l->options)) != PAM_SUCCESS) {
+		free(l);
+		return rc;
+	}
+	(void)gethostname(l->host, sizeof(l->host) - 1);
+	memcpy(l->question.project, project, KA_UUID_LEN);
+	l->question.at_s = ka_time_now();
+	l->question.host = l->host;
+	*login = l;
+	return PAM_SUCCESS;
+}
+
+void
+login_free(struct login *l)
+{
+	free(l);
+}
+
+static void
+tell(struct login *l, const char *text)
+{
+	if (!l->silent)
+		(void)pam_error(l->pamh, "%s", text);
+}
+
+/* The uid that the host will run the session under, to be compared with the database's. */
+static int
+ask_nss(struct login *l)
+{
+	char name[KA_UUID_NAME_LEN];
+	struct passwd *pw;
+
+	ka_uuid_name(l->question.project, name);
+	if ((pw = pam_modutil_getpwnam(l->pamh, name)) == NULL) {
+		pam_syslog(l->pamh, LOG_ERR,
+		    "project %s is unknown to this host's passwd database: check keyacct in nsswitch.conf and names.mdb", name);
+		return PAM_USER_UNKNOWN;
+	}
+	l->question.uid_known = true;
+	l->question.uid = pw->pw_uid;
+	return PAM_SUCCESS;
+}
+
+static void
+log_unavailable(struct login *l, enum ka_result r)
+{
+	char line[KA_LOGLINE_LEN];
+
+	ka_logline_undecided(&l->question, l->options.dir, r, line);
+	pam_syslog(l->pamh, LOG_ERR, "%s", line);
+}
+
+static void
+log_decision(struct login *l)
+{
+	char line[KA_LOGLINE_LEN];
+
+	ka_logline(&l->question, &l->answer, line);
+	pam_syslog(l->pamh, ka_logline_priority(l->answer.reason), "%s", line);
+}
+
+/* Does SSH_AUTH_INFO_0 name a key? KA_NOTFOUND: not (yet). */
+static enum ka_result
+read_key(struct login *l)
+{
+	enum ka_result r = authinfo_key(pam_getenv(l->pamh, "SSH_AUTH_INFO_0"), l->question.sha256);
+
+	if (r == KA_INVALID)
+		pam_syslog(l->pamh, LOG_NOTICE, "sshd names a key that is none of ours: a certificate, or unreadable");
+	if (r == KA_UNAVAIL)
+		pam_syslog(l->pamh, LOG_ERR, "OpenSSL gives no SHA256 digest");
+	l->question.address_known =
+	    authinfo_address(pam_getenv(l->pamh, "SSH_CONNECTION"), l->question.address) == KA_OK;
+	return r;
+}
+
+int
+login_account(struct login *l)
+{
+	enum ka_result r;
+	int rc;
+
+	if ((rc = ask_nss(l)) != PAM_SUCCESS)
+		return rc;
+	/* For a single public key sshd asks before it tells the key: then the project alone is judged, the key at open. */
+	r = read_key(l);
+	if (r == KA_NOTFOUND)
+		r = ka_access_ask_project(l->options.dir, &l->question, &l->answer);
+	else if (r == KA_OK)
+		r = ka_access_ask(l->options.dir, &l->question, &l->answer);
+	else
+		return PAM_AUTH_ERR;
+	if (r != KA_OK) {
+		log_unavailable(l, r);
+		tell(l, UNAVAILABLE);
+		return PAM_AUTH_ERR;
+	}
+	if (l->answer.reason == KA_REASON_GRANTED)
+		return PAM_SUCCESS;
+	log_decision(l);
+	if (ka_access_reason_is_project(l->answer.reason))
+		tell(l, ka_access_reason_text(l->answer.reason));
+	return l->answer.reason == KA_REASON_UNKNOWN_PROJECT ? PAM_USER_UNKNOWN : PAM_PERM_DENIED;
+}
+
+static void
+free_name(pam_handle_t *pamh, void *data, int status)
+{
+	(void)pamh;
+	(void)status;
+	free(data);
+}
+
+/*
+ * Enter the session into the registry. When that fails the login goes on: /run being full must not lock everyone out,
+ * and the decision below does not depend on it. The log says that this session cannot be found by its entry.
+ */
+static void
+enter_session(struct login *l, char name[static KA_SESSION_NAME_LEN])
+{
+	char *kept;
+
+	if (ka_session_enter(l->options.run, &l->question, name) != KA_OK) {
+		pam_syslog(l->pamh, LOG_ERR, "cannot enter the session into %s/sessions: %s", l->options.run, strerror(errno));
+		name[0] = '\0';
+		return;
+	}
+	if ((kept = strdup(name)) == NULL || pam_set_data(l->pamh, SESSION_DATA, kept, free_name) != PAM_SUCCESS) {
+		free(kept);
+		pam_syslog(l->pamh, LOG_ERR, "out of memory: the entry %s stays in %s/sessions", name, l->options.run);
+	}
+}
+
+static void
+record_use(struct login *l)
+{
+	struct ka_spool_use uses[KA_ACCESS_REGISTRATIONS] = {{.at_s = 0}};
+
+	for (size_t i = 0; i < l->answer.admitting; i++) {
+		uses[i].at_s = l->question.at_s;
+		memcpy(uses[i].project, l->question.project, KA_UUID_LEN);
+		memcpy(uses[i].account, l->answer.registration[i].account.id, KA_UUID_LEN);
+		memcpy(uses[i].sha256, l->question.sha256, KA_SHA256_LEN);
+		if (l->question.address_known)
+			memcpy(uses[i].address, l->question.address, KA_ADDRESS_LEN);
+	}
+	if (ka_spool_append(l->options.dir, uses, l->answer.admitting) != KA_OK)
+		pam_syslog(l->pamh, LOG_ERR, "cannot record the use of the key in %s/" KA_SPOOL_NAME ": %s", l->options.dir,
+		    strerror(errno));
+	if (ka_spool_wants_drain(l->options.dir))
+		drain_start(l->options.tool, l->options.dir);
+}
+
+/* For the user's convenience; what counts is the log and the registry, since a member can override these. */
+static void
+export_environment(struct login *l)
+{
+	const struct ka_access_registration *best = &l->answer.registration[0];
+	char project[KA_UUID_NAME_LEN], key[KA_SHA256_TEXT_LEN], text[128];
+
+	ka_uuid_name(l->question.project, project);
+	ka_fingerprint_format(l->question.sha256, key);
+	(void)snprintf(text, sizeof(text), "KEYACCT_PROJECT=%s", project);
+	(void)pam_putenv(l->pamh, text);
+	(void)snprintf(text, sizeof(text), "KEYACCT_ACCOUNT=%s", best->account.handle);
+	(void)pam_putenv(l->pamh, text);
+	(void)snprintf(text, sizeof(text), "KEYACCT_ROLE=%s", ka_access_role_name(best->role));
+	(void)pam_putenv(l->pamh, text);
+	(void)snprintf(text, sizeof(text), "KEYACCT_KEY=%s", key);
+	(void)pam_putenv(l->pamh, text);
+}
+
+static void
+leave_session(struct login *l, const char *name)
+{
+	if (name[0] != '\0' && ka_session_leave(l->options.run, name) != KA_OK)
+		pam_syslog(l->pamh, LOG_ERR, "cannot remove %s/sessions/%s: %s", l->options.run, name, strerror(errno));
+}
+
+int
+login_open(struct login *l)
+{
+	char name[KA_SESSION_NAME_LEN];
+	enum ka_result r;
+
+	if (ask_nss(l) != PAM_SUCCESS)
+		return PAM_SESSION_ERR;
+	if ((r = read_key(l)) != KA_OK) {
+		if (r == KA_NOTFOUND)
+			pam_syslog(l->pamh, LOG_NOTICE, "a session without a public key: projects are entered with keys only");
+		return PAM_SESSION_ERR;
+	}
+	/* First the entry, then the decision: whoever revokes commits first and then reads the registry, so that one of the
+	 * two always sees the other. */
+	enter_session(l, name);
+	if ((r = ka_access_ask(l->options.dir, &l->question, &l->answer)) != KA_OK) {
+		leave_session(l, name);
+		log_unavailable(l, r);
+		return PAM_SESSION_ERR;
+	}
+	log_decision(l);
+	if (l->answer.reason != KA_REASON_GRANTED) {
+		leave_session(l, name);
+		return PAM_SESSION_ERR;
+	}
+	record_use(l);
+	export_environment(l);
+	return PAM_SUCCESS;
+}
+
+int
+login_close(pam_handle_t *pamh, int argc, const char **argv)
+{
+	struct options options;
+	const void *name;
+
+	if (pam_get_data(pamh, SESSION_DATA, &name) != PAM_SUCCESS || name == NULL ||
+	    options_parse(pamh, argc, argv, &options) != PAM_SUCCESS)
+		return PAM_SUCCESS;
+	if (ka_session_leave(options.run, name) != KA_OK)
+		pam_syslog(pamh, LOG_ERR, "cannot remove %s/sessions/%s: %s", options.run, (const char *)name,
+		    strerror(errno));
+	return PAM_SUCCESS;
+}
