@@ -80,6 +80,12 @@ too_late(int64_t expires_s, int64_t at_s)
 	return expires_s != 0 && at_s >= expires_s;
 }
 
+bool
+ka_access_owns_lastingly(const struct ka_member *member, int64_t at_s)
+{
+	return member->role == KA_ROLE_OWNER && member->expires_s == 0 && !too_early(member->not_before_s, at_s);
+}
+
 static enum ka_reason
 judge_project(const struct ka_project *project, const struct ka_access_question *q)
 {
@@ -112,7 +118,7 @@ ka_access_judge_key(
 		return KA_REASON_KEY_EXPIRED;
 	if (key->hosts[0] != '\0' && !list_has_host(key->hosts, q->host))
 		return KA_REASON_KEY_HOST;
-	if (key->from[0] != '\0' && q->address_known && !ka_address_matches(key->from, q->address))
+	if (key->from[0] != '\0' && !q->address_to_sshd && (!q->address_known || !ka_address_matches(key->from, q->address)))
 		return KA_REASON_KEY_ADDRESS;
 	return KA_REASON_GRANTED;
 }

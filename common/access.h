@@ -49,8 +49,9 @@ struct ka_access_question {
 	uint8_t sha256[KA_SHA256_LEN];
 	int64_t at_s;
 	const char *host;                /* this host's name, for a key's limit to hosts */
-	bool address_known;              /* false: address limits are left to sshd's from= */
+	bool address_known;              /* false: a key that is limited to addresses is refused, unless … */
 	uint8_t address[KA_ADDRESS_LEN];
+	bool address_to_sshd; /* … limits to addresses are left to sshd's from=, as the helper has to: sshd 9.2 tells it none */
 	bool uid_known;                  /* false: the project's uid is not compared */
 	uint32_t uid;                    /* what NSS says the project's uid is */
 };
@@ -97,6 +98,12 @@ enum ka_result ka_access_decide_project(
  */
 enum ka_reason ka_access_judge_key(
     const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *question);
+
+/**
+ * ka_access_owns_lastingly(member, at_s):
+ * Is it an ownership that has begun and has no end, so that a project can rely on it?
+ */
+bool ka_access_owns_lastingly(const struct ka_member *member, int64_t at_s);
 
 /**
  * ka_access_ask(dir, question, answer), ka_access_ask_project(dir, question, answer):

@@ -357,7 +357,7 @@ ka_model_set_account_state(
 	    state == KA_ACCOUNT_SUSPENDED ? "account suspend" : "account resume", account->handle, err);
 }
 
-/* Is some account other than ${account} an owner of ${project} without an end or a beginning to it? */
+/* Has ${project} an owner to rely on, other than ${account}? */
 static enum ka_result
 has_other_owner(struct ka_store *s, const uint8_t *project, const uint8_t *account)
 {
@@ -366,7 +366,7 @@ has_other_owner(struct ka_store *s, const uint8_t *project, const uint8_t *accou
 	enum ka_result r;
 
 	while ((r = ka_model_next_member(s, project, &row, &member)) == KA_OK)
-		if (member.role == KA_ROLE_OWNER && member.expires_s == 0 && memcmp(member.subject, account, KA_UUID_LEN) != 0)
+		if (ka_access_owns_lastingly(&member, ka_time_now()) && memcmp(member.subject, account, KA_UUID_LEN) != 0)
 			return KA_OK;
 	return r;
 }
@@ -619,8 +619,7 @@ ka_model_add_member(struct ka_store *s, struct ka_member *member, struct ka_erro
 		return ka_result_fail(err, KA_INVALID, "the membership would end before it begins: check the two times");
 	if ((r = get_member(s, member, &old)) != KA_OK && r != KA_NOTFOUND)
 		return store_failed(r, err);
-	if (r == KA_OK && old.role == KA_ROLE_OWNER &&
-	    (member->role != KA_ROLE_OWNER || member->not_before_s != 0 || member->expires_s != 0) &&
+	if (r == KA_OK && old.role == KA_ROLE_OWNER && !ka_access_owns_lastingly(member, ka_time_now()) &&
 	    (r = keep_owner(s, member, err)) != KA_OK)
 		return r;
 	if (member->created_s == 0)

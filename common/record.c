@@ -96,7 +96,7 @@ ka_record_from_be64(const uint8_t bytes[static 8])
 	return n;
 }
 
-/* The lengths go in too, so that no byte can move from the key to the payload. */
+/* The key's length goes in too, so that no byte can move from the key to the payload. */
 static uint64_t
 row_checksum(enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
 {

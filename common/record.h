@@ -182,7 +182,8 @@ enum ka_result ka_record_seal(enum ka_table table, const void *key, size_t keyle
 
 /**
  * ka_record_unseal(table, key, keylen, value, len, payload, n):
- * Check the stored ${value} of ${len} bytes and point ${payload} (inside ${value}) at its ${n} bytes.
+ * Check the stored ${value} of ${len} bytes and point ${payload} (inside ${value}) at its ${n} bytes. It proves that the row
+ * was written so once; that it is the current one is the snapshot's business.
  * Returns KA_OK; KA_CORRUPT: unknown version, wrong checksum, too short.
  */
 enum ka_result ka_record_unseal(enum ka_table table, const void *key, size_t keylen, const uint8_t *value, size_t len,

@@ -12,7 +12,7 @@
 #include "common/result.h"
 
 #define KA_SSHKEY_TYPE_LEN    48   /* longest type name that is accepted, NUL included */
-#define KA_SSHKEY_BLOB_MAX    2560 /* bytes; RSA of 16,384 bits, the most that OpenSSH takes, needs 2,071 */
+#define KA_SSHKEY_BLOB_MAX    2560 /* bytes; RSA of 16,384 bits, the most that OpenSSH takes, needs 2,077 */
 #define KA_SSHKEY_COMMENT_LEN 256  /* bytes, NUL included */
 #define KA_SSHKEY_PASTE_MAX   65536
 

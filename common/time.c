@@ -23,7 +23,7 @@ parse_distance(const char *text, int64_t now_s, int64_t *at_s)
 		if (units[i].unit != text[digits])
 			continue;
 		*at_s = now_s + n * units[i].seconds;
-		return *at_s <= KA_TIME_MAX ? KA_OK : KA_INVALID;
+		return *at_s > 0 && *at_s <= KA_TIME_MAX ? KA_OK : KA_INVALID;
 	}
 	return KA_INVALID;
 }
@@ -79,7 +79,7 @@ ka_time_parse(const char *text, int64_t now_s, int64_t *at_s)
 	if (made.tm_mday != tm.tm_mday || made.tm_mon != tm.tm_mon || made.tm_hour != tm.tm_hour ||
 	    made.tm_min != tm.tm_min || made.tm_sec != tm.tm_sec)
 		return KA_INVALID;
-	return *at_s >= 0 && *at_s <= KA_TIME_MAX ? KA_OK : KA_INVALID;
+	return *at_s > 0 && *at_s <= KA_TIME_MAX ? KA_OK : KA_INVALID;
 }
 
 void

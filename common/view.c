@@ -13,6 +13,8 @@
  * The file format, as in LMDB 0.9.x mdb.c (MDB_page, MDB_meta, MDB_db, MDB_node). Numbers are in the host's byte order:
  * the file never leaves the kind of host that wrote it. The unit test pins every offset against the installed liblmdb.
  */
+_Static_assert(sizeof(size_t) == 8, "the offsets below are those of a 64-bit LMDB");
+
 #define MDB_MAGIC      0xBEEFC0DEU
 #define MDB_VERSION    1U
 #define PAGE_HEADER    16U
@@ -407,14 +409,15 @@ ka_view_seek(struct ka_view *v, enum ka_table table, const void *key, size_t key
 		return KA_NOTFOUND;
 	if ((r = descend(v, root, key, keylen, &p)) != KA_OK)
 		return r;
-	if (p.node == NULL && p.right != NO_PAGE) {
-		/* Everything to the right is later than ${key}: its first row has the empty key or a later one. */
-		if ((r = descend(v, p.right, "", 0, &p)) != KA_OK)
-			return r;
-		if (p.node == NULL)
-			return KA_CORRUPT;
-	}
-	return p.node != NULL ? copy_row(&p, table, row) : KA_NOTFOUND;
+	/* Everything to the right is later than ${key}: its first row has the empty key or a later one. */
+	if (p.node == NULL && p.right != NO_PAGE && (r = descend(v, p.right, "", 0, &p)) != KA_OK)
+		return r;
+	if (p.node == NULL)
+		return KA_NOTFOUND;
+	if ((r = copy_row(&p, table, row)) != KA_OK)
+		return r;
+	/* In a damaged file a walk could go backwards, and a loop over it would never end. */
+	return compare_keys(row->key, row->keylen, key, keylen) >= 0 ? KA_OK : KA_CORRUPT;
 }
 
 enum ka_result

@@ -57,7 +57,7 @@ append_if_granted(const struct cli *cli, struct ka_store *store, const struct ka
     const struct ka_account *account, const struct ka_key *key, json_t *lines)
 {
 	static struct ka_access_answer answer;
-	struct ka_access_question q = {.address_known = false};
+	struct ka_access_question q = {.address_to_sshd = true};
 	char options[KA_ACCESS_OPTIONS_LEN];
 	enum ka_result r;
 
@@ -103,7 +103,7 @@ collect_project(const struct cli *cli, struct ka_store *store, const struct ka_p
 static enum ka_result
 collect_account(struct ka_store *store, const struct ka_account *account, json_t *lines)
 {
-	struct ka_access_question q = {.address_known = false};
+	struct ka_access_question q = {.address_to_sshd = true};
 	struct ka_row row = {.keylen = 0};
 	struct ka_key key;
 	enum ka_result r;

@@ -14,24 +14,6 @@
 #include "keyacct/json.h"
 #include "keyacct/paste.h"
 
-static const struct cli_column columns[] = {
-    {"project", "project.id", CLI_ID},
-    {"title", "project.title", CLI_TEXT},
-    {"state", "project.state", CLI_TEXT},
-    {"ssh", "project.ssh", CLI_TEXT},
-    {"key", "fingerprint", CLI_TEXT},
-    {"at", "at", CLI_TIME},
-    {"from", "address", CLI_TEXT},
-    {"path", "path", CLI_TEXT},
-    {"account", "account", CLI_TEXT},
-    {"role", "role", CLI_TEXT},
-    {"options", "options", CLI_TEXT},
-    {"result", "result", CLI_TEXT},
-    {"reason", "reason", CLI_TEXT},
-    {"", "explanation", CLI_TEXT},
-    {NULL, NULL, CLI_TEXT},
-};
-
 /* The second argument: a fingerprint, or a public key in a file or on standard input. */
 static enum ka_result
 read_key(const struct cli *cli, uint8_t sha256[static KA_SHA256_LEN], struct ka_error *err)
@@ -65,6 +47,7 @@ read_question(const struct cli *cli, struct ka_access_question *q, struct ka_err
 	if (from != NULL && ka_address_parse(from, q->address) != KA_OK)
 		return ka_result_fail(err, KA_INVALID, "--from \"%s\" is no address: write 192.0.2.7 or 2001:db8::7", from);
 	q->address_known = from != NULL;
+	q->address_to_sshd = from == NULL;
 	(void)gethostname(host, sizeof(host) - 1);
 	q->host = host;
 	/* As a login does; on a host that is not in service yet the name is unknown, and there is nothing to compare. */
@@ -119,17 +102,47 @@ json_answer(const struct ka_access_question *q, const struct ka_access_answer *a
 	return object;
 }
 
-/* For people: each registration as one line of the path. */
 static void
-print_steps(const struct ka_access_answer *a)
+print_registration(const struct ka_access_registration *reg)
 {
-	for (size_t i = 0; i < a->registrations; i++) {
-		const struct ka_access_registration *reg = &a->registration[i];
+	char from[KA_TIME_TEXT_LEN] = "", until[KA_TIME_TEXT_LEN] = "";
 
-		(void)printf("%-16s \"%s\" of %s, for %s%s%s: %s\n", "registration", reg->key.title, reg->account.handle,
-		    reg->key.named ? "named projects" : "all projects", reg->key.from[0] != '\0' ? ", from " : "", reg->key.from,
-		    ka_access_reason_text(reg->reason));
+	if (reg->key.not_before_s != 0)
+		ka_time_format_local(reg->key.not_before_s, from);
+	if (reg->key.expires_s != 0)
+		ka_time_format_local(reg->key.expires_s, until);
+	(void)printf("registration  \"%s\" of account \"%s\", reaches %s\n", reg->key.title, reg->account.handle,
+	    reg->key.named ? "the projects that it names" : "all of the account's projects");
+	(void)printf("  role        %s\n", reg->role != 0 ? ka_access_role_name(reg->role) : "none");
+	(void)printf("  limits      from %s, valid %s%s%s%s\n", reg->key.from[0] != '\0' ? reg->key.from : "everywhere",
+	    from[0] != '\0' ? "since " : "", from, until[0] != '\0' ? " until " : from[0] != '\0' ? "" : "always", until);
+	(void)printf("  result      %s: %s\n", ka_access_reason_name(reg->reason), ka_access_reason_text(reg->reason));
+}
+
+/* The path of the decision, in its order: project, registrations with account, role and limits, result. */
+static void
+print_path(const struct ka_access_question *q, const struct ka_access_answer *a)
+{
+	char name[KA_UUID_NAME_LEN], fingerprint[KA_SHA256_TEXT_LEN], at[KA_TIME_TEXT_LEN];
+	char address[KA_ADDRESS_TEXT_LEN] = "any address", options[KA_ACCESS_OPTIONS_LEN];
+
+	ka_uuid_name(q->project, name);
+	ka_fingerprint_format(q->sha256, fingerprint);
+	ka_time_format_local(q->at_s, at);
+	if (q->address_known)
+		ka_address_format(q->address, address);
+	(void)printf("project       %s \"%s\"\n", name, a->project.title);
+	(void)printf("key           %s\nasked         at %s, from %s\n", fingerprint, at, address);
+	for (size_t i = 0; i < a->registrations; i++)
+		print_registration(&a->registration[i]);
+	if (a->admitting > 0) {
+		ka_access_options(&a->project, &a->registration[0].key, options);
+		(void)printf("taken for     %s, %s\noptions       %s\n", a->registration[0].account.handle,
+		    ka_access_role_name(a->registration[0].role), options);
 	}
+	(void)printf("result        %s: %s\n", a->reason == KA_REASON_GRANTED ? "granted" : "refused",
+	    ka_access_reason_name(a->reason));
+	(void)printf("              %s\n", ka_access_reason_text(a->reason));
 }
 
 static enum cli_status
@@ -140,7 +153,7 @@ run_explain(struct cli *cli)
 	struct ka_store *store = NULL;
 	struct ka_project project;
 	struct ka_error err = {""};
-	enum cli_status status;
+	enum cli_status status = CLI_DONE;
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK)
@@ -155,9 +168,11 @@ run_explain(struct cli *cli)
 		(void)ka_result_fail(&err, r, "%s/private/access.mdb is unavailable or damaged: nobody gets in", cli->dir);
 		return cli_fail(cli, r, &err);
 	}
-	if (!cli->json)
-		print_steps(&answer);
-	if ((status = cli_show(cli, json_answer(&q, &answer), columns)) != CLI_DONE)
+	if (cli->json)
+		status = cli_show(cli, json_answer(&q, &answer), NULL);
+	else
+		print_path(&q, &answer);
+	if (status != CLI_DONE)
 		return status;
 	return answer.reason == KA_REASON_GRANTED ? CLI_DONE : CLI_REFUSED;
 }

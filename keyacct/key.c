@@ -333,10 +333,10 @@ say_added(const struct cli *cli, const struct ka_key *key, const struct ka_accou
 	char fingerprint[KA_SHA256_TEXT_LEN];
 
 	ka_fingerprint_format(key->sha256, fingerprint);
-	(void)printf("The key \"%s\" (%s) of \"%s\" opens %s.\n", key->title, fingerprint, account->handle,
-	    key->named ? "this" : "every project that the account owns or collaborates in");
+	(void)printf("The key \"%s\" (%s) of \"%s\" opens %s:\n", key->title, fingerprint, account->handle,
+	    key->named ? "nothing but this" : "every project that the account owns or collaborates in");
 	if (total == 0)
-		(void)printf("There is none yet: keyacct project add --owner %s\n", account->handle);
+		(void)printf("there is none yet; next: keyacct project add --owner %s\n", account->handle);
 	if (total > LOGINS_SHOWN)
 		(void)printf("%zu projects, among them:\n", total);
 	for (size_t i = 0; i < total && i < LOGINS_SHOWN; i++)

@@ -71,7 +71,7 @@ decide(const char *dir, const struct ka_access_question *q, const char *type, co
 int
 main(int argc, char **argv)
 {
-	struct ka_access_question q = {.address_known = false};
+	struct ka_access_question q = {.address_to_sshd = true};
 	const char *dir = KA_DATADIR;
 	char host[256] = "";
 

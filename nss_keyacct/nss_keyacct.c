@@ -37,7 +37,7 @@ struct query {
 	struct ka_name *found;
 };
 
-/* What is left of the caller's buffer. Once something did not fit, nothing more goes in. */
+/* What is left of the caller's buffer, and whether something did not fit. */
 struct room {
 	char *at;
 	size_t left;
@@ -148,8 +148,7 @@ status_of(enum ka_result r, int *errnop)
 	case KA_INVALID:
 		break;
 	}
-	/* Not ENOENT, ESRCH, EBADF or EPERM: callers of getpwnam_r take those for "no such user" (getpwnam(3), ERRORS).
-	 */
+	/* Not ENOENT, ESRCH, EBADF or EPERM: to callers of getpwnam_r they mean "no such user" (getpwnam(3)). */
 	*errnop = EIO;
 	return NSS_STATUS_UNAVAIL;
 }
@@ -168,7 +167,7 @@ take(struct room *room, size_t len, size_t align)
 	size_t gap = (align - (uintptr_t)room->at % align) % align;
 	char *taken;
 
-	if (room->full || gap > room->left || len > room->left - gap) {
+	if (gap > room->left || len > room->left - gap) {
 		room->full = true;
 		return NULL;
 	}

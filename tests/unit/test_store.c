@@ -1,0 +1,410 @@
+/*
+ * The store: locks, the two commits and the gap between them, uids that never come twice; and the model's rules.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/view.h"
+#include "tests/unit/fixture.h"
+
+static struct fixture f;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	fixture_new(&f);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	fixture_free(&f);
+	return 0;
+}
+
+static void
+copy_file(const char *from, const char *to)
+{
+	char command[300];
+
+	(void)snprintf(command, sizeof(command), "cp -p '%s/%s' '%s/%s'", f.dir, from, f.dir, to);
+	assert_int_equal(system(command), 0);
+}
+
+struct name_query {
+	const uint8_t *id;
+	struct ka_name name;
+};
+
+static enum ka_result
+read_name(struct ka_view *view, void *arg)
+{
+	struct name_query *q = arg;
+	struct ka_row row;
+	enum ka_result r = ka_view_get(view, KA_TABLE_NAME, q->id, KA_UUID_LEN, &row);
+
+	return r == KA_OK ? ka_record_get_name(row.payload, row.len, &q->name) : r;
+}
+
+/* What NSS would find in names.mdb. */
+static enum ka_result
+name_of(const struct ka_project *project, struct ka_name *name)
+{
+	struct name_query q = {.id = project->id};
+	char path[128];
+	enum ka_result r;
+
+	(void)snprintf(path, sizeof(path), "%s/names.mdb", f.dir);
+	r = ka_view_read(path, read_name, &q);
+	*name = q.name;
+	return r;
+}
+
+static mode_t
+mode_of(const char *name)
+{
+	char path[128];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", f.dir, name);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void
+modes(void **state)
+{
+	(void)state;
+	assert_int_equal(mode_of("names.mdb"), 0644);
+	assert_int_equal(mode_of("names.mdb-lock"), 0600);
+	assert_int_equal(mode_of("private"), 0750);
+	assert_int_equal(mode_of("private/access.mdb"), 0640);
+	assert_int_equal(mode_of("private/access.mdb-lock"), 0600);
+	assert_int_equal(mode_of("private/usage.mdb"), 0600);
+	assert_int_equal(mode_of("private/lock"), 0600);
+}
+
+static void
+create_refuses_to_overwrite(void **state)
+{
+	struct ka_error err = {""};
+
+	(void)state;
+	assert_int_equal(ka_store_create(f.dir, getgid(), &err), KA_CONFLICT);
+	assert_non_null(strstr(err.text, "private/access.mdb"));
+}
+
+static void
+uncommitted_is_gone(void **state)
+{
+	struct ka_project project = fixture_project(&f, "lost", KA_PROJECT_ACTIVE, true);
+	struct ka_name name;
+	struct ka_project found;
+
+	(void)state;
+	fixture_close(&f);
+	fixture_open(&f);
+	assert_int_equal(ka_model_get_project(f.store, project.id, &found), KA_NOTFOUND);
+	assert_int_equal(name_of(&project, &name), KA_NOTFOUND);
+}
+
+static void
+commit_reaches_both_files(void **state)
+{
+	struct ka_project project = fixture_project(&f, "kept", KA_PROJECT_ACTIVE, true);
+	struct ka_name name;
+
+	(void)state;
+	fixture_commit(&f);
+	assert_int_equal(name_of(&project, &name), KA_OK);
+	assert_int_equal(name.uid, project.uid);
+	assert_string_equal(name.home, project.home);
+}
+
+/* A writer killed between its two commits: the name is unknown until the next writer, which then has it. */
+static void
+gap_is_closed_by_the_next_writer(void **state)
+{
+	struct ka_project first = fixture_project(&f, "first", KA_PROJECT_ACTIVE, true), second, third;
+	struct ka_name name;
+
+	(void)state;
+	fixture_commit(&f);
+	fixture_close(&f);
+	copy_file("names.mdb", "names.old");
+	fixture_open(&f);
+	second = fixture_project(&f, "second", KA_PROJECT_ACTIVE, true);
+	fixture_commit(&f);
+	third = fixture_project(&f, "third", KA_PROJECT_ACTIVE, true);
+	fixture_commit(&f);
+	fixture_close(&f);
+	copy_file("names.old", "names.mdb");
+	assert_int_equal(name_of(&second, &name), KA_NOTFOUND);
+	fixture_open(&f);
+	assert_int_equal(name_of(&first, &name), KA_OK);
+	assert_int_equal(name_of(&second, &name), KA_OK);
+	assert_int_equal(name.uid, second.uid);
+	assert_int_equal(name_of(&third, &name), KA_OK);
+}
+
+/* An old access.mdb beside a new names.mdb would hand out uids that have been used. */
+static void
+older_access_is_refused(void **state)
+{
+	struct ka_error err = {""};
+
+	(void)state;
+	fixture_commit(&f);
+	fixture_close(&f);
+	copy_file("private/access.mdb", "private/access.old");
+	fixture_open(&f);
+	(void)fixture_project(&f, "later", KA_PROJECT_ACTIVE, true);
+	fixture_commit(&f);
+	fixture_close(&f);
+	copy_file("private/access.old", "private/access.mdb");
+	assert_int_equal(ka_store_open(f.dir, true, &f.store, &err), KA_CORRUPT);
+	assert_null(f.store);
+	assert_non_null(strstr(err.text, "newer"));
+	assert_int_equal(ka_store_open(f.dir, false, &f.store, &err), KA_OK);
+}
+
+static void
+uids_go_up_and_never_come_back(void **state)
+{
+	struct ka_project a = fixture_project(&f, "a", KA_PROJECT_ACTIVE, true), b, c;
+	struct ka_project adopted = {.uid = KA_UID_FIRST + 2, .ssh = true}, again = {.ssh = true};
+	struct ka_error err = {""};
+
+	(void)state;
+	assert_int_equal(a.uid, KA_UID_FIRST);
+	assert_int_equal(ka_model_add_project(f.store, &adopted, &err), KA_OK);
+	b = fixture_project(&f, "b", KA_PROJECT_ACTIVE, true);
+	assert_int_equal(b.uid, KA_UID_FIRST + 1);
+	c = fixture_project(&f, "c", KA_PROJECT_ACTIVE, true);
+	assert_int_equal(c.uid, KA_UID_FIRST + 3); /* it stepped over the adopted one */
+	assert_int_equal(ka_model_remove_project(f.store, &c, &err), KA_OK);
+	fixture_commit(&f);
+	fixture_close(&f);
+	fixture_open(&f);
+	assert_int_equal(ka_model_add_project(f.store, &again, &err), KA_OK);
+	assert_int_equal(again.uid, KA_UID_FIRST + 4);
+	again = (struct ka_project){.uid = c.uid, .ssh = true};
+	assert_int_equal(ka_model_add_project(f.store, &again, &err), KA_CONFLICT);
+	again = (struct ka_project){.ssh = true};
+	memcpy(again.id, c.id, KA_UUID_LEN);
+	assert_int_equal(ka_model_add_project(f.store, &again, &err), KA_CONFLICT);
+	assert_non_null(strstr(err.text, "deleted"));
+}
+
+static void
+tombstones_keep_their_name(void **state)
+{
+	struct ka_project project = fixture_project(&f, "gone", KA_PROJECT_ACTIVE, true);
+	struct ka_error err = {""};
+	struct ka_name name;
+
+	(void)state;
+	assert_int_equal(ka_model_remove_project(f.store, &project, &err), KA_OK);
+	fixture_commit(&f);
+	assert_int_equal(name_of(&project, &name), KA_OK);
+	assert_true(name.deleted);
+	assert_int_equal(name.uid, project.uid);
+	assert_int_equal(ka_model_change_project(f.store, &project, "project unarchive", &err), KA_CONFLICT);
+}
+
+/* Another writer has the lock: a sentence that names it, and no change. */
+static void
+second_writer_is_told_who_writes(void **state)
+{
+	char pid[32];
+	int status;
+	pid_t child;
+
+	(void)state;
+	(void)snprintf(pid, sizeof(pid), "process %ld", (long)getpid());
+	if ((child = fork()) == 0) {
+		struct ka_store *store = NULL;
+		struct ka_error err = {""};
+		enum ka_result r = ka_store_open(f.dir, true, &store, &err);
+
+		_exit(r == KA_BUSY && store == NULL && strstr(err.text, pid) != NULL ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void
+readers_do_not_wait_for_the_writer(void **state)
+{
+	int status;
+	pid_t child;
+
+	(void)state;
+	fixture_commit(&f);
+	if ((child = fork()) == 0) {
+		struct ka_store *store = NULL;
+		struct ka_error err = {""};
+
+		_exit(ka_store_open(f.dir, false, &store, &err) == KA_OK ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* Rules of the model that no command shows directly. */
+
+static void
+last_owner_stays(void **state)
+{
+	struct ka_account owner = fixture_account(&f, "owner"), second = fixture_account(&f, "second");
+	struct ka_project project = fixture_project(&f, "p", KA_PROJECT_ACTIVE, true);
+	struct ka_member member = {.role = KA_ROLE_COLLABORATOR};
+	struct ka_error err = {""};
+
+	(void)state;
+	memcpy(member.project, project.id, KA_UUID_LEN);
+	memcpy(member.subject, owner.id, KA_UUID_LEN);
+	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
+	assert_int_equal(ka_model_add_member(f.store, &member, &err), KA_CONFLICT);
+	member = (struct ka_member){.role = KA_ROLE_OWNER, .expires_s = 5000};
+	memcpy(member.project, project.id, KA_UUID_LEN);
+	memcpy(member.subject, owner.id, KA_UUID_LEN);
+	assert_int_equal(ka_model_add_member(f.store, &member, &err), KA_CONFLICT);
+	assert_int_equal(ka_model_remove_member(f.store, &project, &owner, &err), KA_CONFLICT);
+	assert_non_null(strstr(err.text, "\"owner\" is the last owner"));
+	assert_int_equal(ka_model_remove_account(f.store, &owner, &err), KA_CONFLICT);
+	/* One whose ownership ends, or has not begun, is no owner to rely on. */
+	fixture_member(&f, &project, &second, KA_ROLE_OWNER, 0, 5000);
+	assert_int_equal(ka_model_remove_member(f.store, &project, &owner, &err), KA_CONFLICT);
+	fixture_member(&f, &project, &second, KA_ROLE_OWNER, INT64_C(4000000000), 0);
+	assert_int_equal(ka_model_remove_member(f.store, &project, &owner, &err), KA_CONFLICT);
+	fixture_member(&f, &project, &second, KA_ROLE_OWNER, 0, 0);
+	assert_int_equal(ka_model_remove_member(f.store, &project, &owner, &err), KA_OK);
+}
+
+static void
+project_key_goes_with_the_membership(void **state)
+{
+	struct ka_account owner = fixture_account(&f, "owner"), student = fixture_account(&f, "student");
+	struct ka_project project = fixture_project(&f, "p", KA_PROJECT_ACTIVE, true);
+	struct ka_key key = {.named = true};
+	struct ka_row row = {.keylen = 0};
+	struct ka_error err = {""};
+	uint8_t id[KA_UUID_LEN];
+
+	(void)state;
+	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
+	fixture_member(&f, &project, &student, KA_ROLE_COLLABORATOR, 0, 0);
+	fixture_key(&f, 1, &student, &key);
+	assert_int_equal(ka_model_add_reach(f.store, &key, &project, &err), KA_OK);
+	assert_int_equal(ka_model_next_reach(f.store, &key, &row, id), KA_OK);
+	assert_int_equal(ka_model_remove_member(f.store, &project, &student, &err), KA_OK);
+	fixture_member(&f, &project, &student, KA_ROLE_COLLABORATOR, 0, 0);
+	row.keylen = 0;
+	assert_int_equal(ka_model_next_reach(f.store, &key, &row, id), KA_NOTFOUND);
+}
+
+/* What an account leaves behind must not come back with the next account or key. */
+static void
+removed_account_leaves_no_rows(void **state)
+{
+	static const enum ka_table tables[] = {KA_TABLE_ACCOUNT, KA_TABLE_HANDLE, KA_TABLE_MEMBER, KA_TABLE_MEMBER_OF,
+	    KA_TABLE_KEY, KA_TABLE_KEY_OF, KA_TABLE_REACH};
+	struct ka_account student = fixture_account(&f, "student");
+	struct ka_project project = fixture_project(&f, "p", KA_PROJECT_ACTIVE, true);
+	struct ka_key key = {.named = true};
+	uint8_t blob[KA_SSHKEY_BLOB_MAX];
+	size_t len = sizeof(blob);
+	struct ka_error err = {""};
+
+	(void)state;
+	fixture_member(&f, &project, &student, KA_ROLE_COLLABORATOR, 0, 0);
+	fixture_key(&f, 1, &student, &key);
+	assert_int_equal(ka_model_add_reach(f.store, &key, &project, &err), KA_OK);
+	assert_int_equal(ka_store_get_blob(f.store, key.sha256, blob, &len), KA_OK);
+	assert_int_equal(ka_model_remove_account(f.store, &student, &err), KA_OK);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		struct ka_row row = {.keylen = 0};
+
+		assert_int_equal(ka_store_next(f.store, tables[i], "", 0, &row), KA_NOTFOUND);
+	}
+	len = sizeof(blob);
+	assert_int_equal(ka_store_get_blob(f.store, key.sha256, blob, &len), KA_NOTFOUND);
+}
+
+static void
+every_change_is_in_the_log(void **state)
+{
+	struct ka_account owner = fixture_account(&f, "owner");
+	struct ka_project project = fixture_project(&f, "p", KA_PROJECT_ACTIVE, true);
+	struct ka_key key = {.title = "laptop"};
+	static const char *const verbs[] = {"account add", "project add", "member add", "key add", "key remove"};
+	struct ka_error err = {""};
+	struct ka_row row = {.keylen = 0};
+	size_t n = 0;
+
+	(void)state;
+	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
+	fixture_key(&f, 1, &owner, &key);
+	assert_int_equal(ka_model_remove_key(f.store, &key, &err), KA_OK);
+	for (; ka_store_next(f.store, KA_TABLE_CHANGE, "", 0, &row) == KA_OK; n++) {
+		struct ka_change change;
+
+		assert_true(n < 5);
+		assert_int_equal(ka_record_get_change(row.payload, row.len, &change), KA_OK);
+		assert_string_equal(change.verb, verbs[n]);
+		assert_int_equal(ka_record_from_be64(row.key), n + 1);
+	}
+	assert_int_equal(n, 5);
+}
+
+static void
+too_many_registrations_of_one_key(void **state)
+{
+	struct ka_sshkey sshkey = {.type = "ssh-ed25519", .bits = 256, .bloblen = 4};
+	struct ka_account account;
+	struct ka_key key = {.title = "shared"};
+	struct ka_error err = {""};
+	char handle[16];
+
+	(void)state;
+	memset(sshkey.sha256, 1, sizeof(sshkey.sha256));
+	for (int i = 0; i < KA_ACCESS_REGISTRATIONS; i++) {
+		(void)snprintf(handle, sizeof(handle), "student.%d", i);
+		account = fixture_account(&f, handle);
+		fixture_key(&f, 1, &account, &(struct ka_key){.title = "shared"});
+	}
+	account = fixture_account(&f, "one-too-many");
+	memcpy(key.account, account.id, KA_UUID_LEN);
+	assert_int_equal(ka_model_add_key(f.store, &key, &sshkey, &err), KA_CONFLICT);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(modes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(create_refuses_to_overwrite, setup, teardown),
+	    cmocka_unit_test_setup_teardown(uncommitted_is_gone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(commit_reaches_both_files, setup, teardown),
+	    cmocka_unit_test_setup_teardown(gap_is_closed_by_the_next_writer, setup, teardown),
+	    cmocka_unit_test_setup_teardown(older_access_is_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(uids_go_up_and_never_come_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(tombstones_keep_their_name, setup, teardown),
+	    cmocka_unit_test_setup_teardown(second_writer_is_told_who_writes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(readers_do_not_wait_for_the_writer, setup, teardown),
+	    cmocka_unit_test_setup_teardown(last_owner_stays, setup, teardown),
+	    cmocka_unit_test_setup_teardown(project_key_goes_with_the_membership, setup, teardown),
+	    cmocka_unit_test_setup_teardown(removed_account_leaves_no_rows, setup, teardown),
+	    cmocka_unit_test_setup_teardown(every_change_is_in_the_log, setup, teardown),
+	    cmocka_unit_test_setup_teardown(too_many_registrations_of_one_key, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
