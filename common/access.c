@@ -127,19 +127,17 @@ ka_access_judge_key(
 static enum ka_result
 judge_member(struct ka_view *view, const struct ka_access_question *q, struct ka_access_registration *reg)
 {
-	uint8_t key[KA_UUID_LEN + 1 + KA_UUID_LEN];
+	uint8_t key[KA_MEMBER_KEY_LEN];
 	struct ka_member member;
 	struct ka_row row;
 	enum ka_result r;
 
-	memcpy(key, q->project, KA_UUID_LEN);
-	key[KA_UUID_LEN] = KA_SUBJECT_ACCOUNT;
-	memcpy(key + KA_UUID_LEN + 1, reg->account.id, KA_UUID_LEN);
+	ka_record_member_key(q->project, KA_SUBJECT_ACCOUNT, reg->account.id, key);
 	if ((r = ka_view_get(view, KA_TABLE_MEMBER, key, sizeof(key), &row)) == KA_NOTFOUND) {
 		reg->reason = KA_REASON_NOT_MEMBER;
 		return KA_OK;
 	}
-	if (r != KA_OK || (r = ka_record_get_member(row.payload, row.len, &member)) != KA_OK)
+	if (r != KA_OK || (r = ka_record_row_member(&row, &member)) != KA_OK)
 		return r;
 	reg->role = member.role;
 	if (too_early(member.not_before_s, q->at_s))
@@ -155,16 +153,14 @@ judge_member(struct ka_view *view, const struct ka_access_question *q, struct ka
 static enum ka_result
 judge_reach(struct ka_view *view, const struct ka_access_question *q, struct ka_access_registration *reg)
 {
-	uint8_t key[KA_SHA256_LEN + KA_UUID_LEN + KA_UUID_LEN];
+	uint8_t key[KA_REACH_KEY_LEN];
 	struct ka_row row;
 	enum ka_result r;
 
 	reg->reason = KA_REASON_GRANTED;
 	if (!reg->key.named)
 		return KA_OK;
-	memcpy(key, reg->key.sha256, KA_SHA256_LEN);
-	memcpy(key + KA_SHA256_LEN, reg->key.account, KA_UUID_LEN);
-	memcpy(key + KA_SHA256_LEN + KA_UUID_LEN, q->project, KA_UUID_LEN);
+	ka_record_reach_key(reg->key.sha256, reg->key.account, q->project, key);
 	if ((r = ka_view_get(view, KA_TABLE_REACH, key, sizeof(key), &row)) == KA_NOTFOUND) {
 		reg->reason = KA_REASON_KEY_REACH;
 		return KA_OK;
@@ -181,10 +177,7 @@ read_account(struct ka_view *view, const uint8_t id[static KA_UUID_LEN], struct 
 	/* A registration never outlives its account. */
 	if (r == KA_NOTFOUND)
 		return KA_CORRUPT;
-	if (r != KA_OK || (r = ka_record_get_account(row.payload, row.len, account)) != KA_OK)
-		return r;
-	memcpy(account->id, id, KA_UUID_LEN);
-	return KA_OK;
+	return r == KA_OK ? ka_record_row_account(&row, account) : r;
 }
 
 /* Judge one registration, from the outermost question to the innermost: the order of enum ka_reason. */
@@ -200,20 +193,6 @@ judge_registration(struct ka_view *view, const struct ka_access_question *q, str
 	if ((r = judge_member(view, q, reg)) != KA_OK || reg->reason != KA_REASON_GRANTED)
 		return r;
 	reg->reason = ka_access_judge_key(&reg->account, &reg->key, q);
-	return KA_OK;
-}
-
-static enum ka_result
-read_registration(const struct ka_row *row, struct ka_key *key)
-{
-	enum ka_result r;
-
-	if (row->keylen != KA_SHA256_LEN + KA_UUID_LEN)
-		return KA_CORRUPT;
-	if ((r = ka_record_get_key(row->payload, row->len, key)) != KA_OK)
-		return r;
-	memcpy(key->sha256, row->key, KA_SHA256_LEN);
-	memcpy(key->account, row->key + KA_SHA256_LEN, KA_UUID_LEN);
 	return KA_OK;
 }
 
@@ -257,7 +236,7 @@ judge_registrations(struct ka_view *view, const struct ka_access_question *q, st
 			return KA_CORRUPT;
 		reg = &answer->registration[answer->registrations];
 		memset(reg, 0, sizeof(*reg));
-		if ((r = read_registration(&row, &reg->key)) != KA_OK ||
+		if ((r = ka_record_row_key(&row, &reg->key)) != KA_OK ||
 		    (r = judge_registration(view, q, reg)) != KA_OK)
 			return r;
 		answer->registrations++;
@@ -290,10 +269,7 @@ read_project(struct ka_view *view, const uint8_t id[static KA_UUID_LEN], struct 
 	*found = r == KA_OK;
 	if (r == KA_NOTFOUND)
 		return KA_OK;
-	if (r != KA_OK || (r = ka_record_get_project(row.payload, row.len, project)) != KA_OK)
-		return r;
-	memcpy(project->id, id, KA_UUID_LEN);
-	return KA_OK;
+	return r == KA_OK ? ka_record_row_project(&row, project) : r;
 }
 
 enum ka_result

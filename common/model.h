@@ -13,53 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/access.h"
 #include "common/record.h"
 #include "common/result.h"
-#include "common/sshkey.h"
 #include "common/store.h"
-
-#define KA_MODEL_RSA_BITS_MIN 2048
-
-/**
- * ka_model_find_account(store, text, account, err), ka_model_find_project(store, text, project, err):
- * What ${text} names: an account's handle, an id in any form, or the unique beginning of one. Several that begin so are a
- * conflict. Deleted projects are found.
- */
-enum ka_result ka_model_find_account(
-    struct ka_store *store, const char *text, struct ka_account *account, struct ka_error *err);
-enum ka_result ka_model_find_project(
-    struct ka_store *store, const char *text, struct ka_project *project, struct ka_error *err);
-
-/**
- * ka_model_get_account(store, id, account), ka_model_get_project(store, id, project):
- * The same by id, without a sentence: KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
- */
-enum ka_result ka_model_get_account(
-    struct ka_store *store, const uint8_t id[static KA_UUID_LEN], struct ka_account *account);
-enum ka_result ka_model_get_project(
-    struct ka_store *store, const uint8_t id[static KA_UUID_LEN], struct ka_project *project);
-
-/**
- * ka_model_next_account(store, row, account), and so on:
- * Step through a table: ${row}->keylen is 0 before the first. KA_NOTFOUND after the last.
- * next_member goes through one project's members, next_membership through one account's projects, next_registration
- * through one key's accounts, next_key_of through one account's registrations, next_key through all of them, next_reach
- * through the projects that a registration names.
- */
-enum ka_result ka_model_next_account(struct ka_store *store, struct ka_row *row, struct ka_account *account);
-enum ka_result ka_model_next_project(struct ka_store *store, struct ka_row *row, struct ka_project *project);
-enum ka_result ka_model_next_member(struct ka_store *store, const uint8_t project[static KA_UUID_LEN],
-    struct ka_row *row, struct ka_member *member);
-enum ka_result ka_model_next_membership(struct ka_store *store, const uint8_t account[static KA_UUID_LEN],
-    struct ka_row *row, struct ka_member *member);
-enum ka_result ka_model_next_registration(struct ka_store *store, const uint8_t sha256[static KA_SHA256_LEN],
-    struct ka_row *row, struct ka_key *key);
-enum ka_result ka_model_next_key_of(
-    struct ka_store *store, const uint8_t account[static KA_UUID_LEN], struct ka_row *row, struct ka_key *key);
-enum ka_result ka_model_next_key(struct ka_store *store, struct ka_row *row, struct ka_key *key);
-enum ka_result ka_model_next_reach(struct ka_store *store, const struct ka_key *key, struct ka_row *row,
-    uint8_t project[static KA_UUID_LEN]);
 
 /**
  * ka_model_add_account(store, account, err):
@@ -118,36 +74,5 @@ enum ka_result ka_model_add_member(struct ka_store *store, struct ka_member *mem
  */
 enum ka_result ka_model_remove_member(struct ka_store *store, const struct ka_project *project,
     const struct ka_account *account, struct ka_error *err);
-
-/**
- * ka_model_add_key(store, key, sshkey, err):
- * Register ${sshkey} for ${key}->account. What describes the key itself is taken from ${sshkey}; an empty title becomes the
- * first word of its comment, or its type and the date; zero state and created_s are filled in.
- * KA_INVALID: an RSA key below KA_MODEL_RSA_BITS_MIN, a malformed limit. KA_CONFLICT: the account has it already (${err}
- * tells the title), or KA_ACCESS_REGISTRATIONS accounts have.
- */
-enum ka_result ka_model_add_key(
-    struct ka_store *store, struct ka_key *key, const struct ka_sshkey *sshkey, struct ka_error *err);
-
-/**
- * ka_model_add_reach(store, key, project, err):
- * Let ${key}, which must be ${key}->named, reach one more project, of which its account must be a member (KA_CONFLICT).
- */
-enum ka_result ka_model_add_reach(struct ka_store *store, const struct ka_key *key,
-    const struct ka_project *project, struct ka_error *err);
-
-/**
- * ka_model_find_key(store, text, account, key, err):
- * The registration that ${text} names: a SHA256 fingerprint or its beginning (8 characters after "SHA256:"), or a whole
- * MD5 fingerprint; ${account} (NULL: any) narrows it down. KA_CONFLICT: several fit.
- */
-enum ka_result ka_model_find_key(struct ka_store *store, const char *text, const struct ka_account *account,
-    struct ka_key *key, struct ka_error *err);
-
-/**
- * ka_model_remove_key(store, key, err):
- * Remove this registration; the key itself goes with the last one.
- */
-enum ka_result ka_model_remove_key(struct ka_store *store, const struct ka_key *key, struct ka_error *err);
 
 #endif

@@ -370,3 +370,84 @@ ROW(name)
 ROW(meta)
 ROW(change)
 ROW(use)
+
+enum ka_result
+ka_record_row_project(const struct ka_row *row, struct ka_project *project)
+{
+	if (row->keylen != KA_UUID_LEN || ka_record_get_project(row->payload, row->len, project) != KA_OK)
+		return KA_CORRUPT;
+	memcpy(project->id, row->key, KA_UUID_LEN);
+	return KA_OK;
+}
+
+enum ka_result
+ka_record_row_account(const struct ka_row *row, struct ka_account *account)
+{
+	if (row->keylen != KA_UUID_LEN || ka_record_get_account(row->payload, row->len, account) != KA_OK)
+		return KA_CORRUPT;
+	memcpy(account->id, row->key, KA_UUID_LEN);
+	return KA_OK;
+}
+
+enum ka_result
+ka_record_row_member(const struct ka_row *row, struct ka_member *member)
+{
+	if (row->keylen != KA_MEMBER_KEY_LEN || ka_record_get_member(row->payload, row->len, member) != KA_OK)
+		return KA_CORRUPT;
+	memcpy(member->project, row->key, KA_UUID_LEN);
+	member->kind = (enum ka_subject)row->key[KA_UUID_LEN];
+	memcpy(member->subject, row->key + KA_UUID_LEN + 1, KA_UUID_LEN);
+	return KA_OK;
+}
+
+enum ka_result
+ka_record_row_key(const struct ka_row *row, struct ka_key *key)
+{
+	if (row->keylen != KA_KEY_KEY_LEN || ka_record_get_key(row->payload, row->len, key) != KA_OK)
+		return KA_CORRUPT;
+	memcpy(key->sha256, row->key, KA_SHA256_LEN);
+	memcpy(key->account, row->key + KA_SHA256_LEN, KA_UUID_LEN);
+	return KA_OK;
+}
+
+void
+ka_record_member_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN])
+{
+	memcpy(key, project, KA_UUID_LEN);
+	key[KA_UUID_LEN] = (uint8_t)kind;
+	memcpy(key + KA_UUID_LEN + 1, subject, KA_UUID_LEN);
+}
+
+void
+ka_record_member_of_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN])
+{
+	key[0] = (uint8_t)kind;
+	memcpy(key + 1, subject, KA_UUID_LEN);
+	memcpy(key + 1 + KA_UUID_LEN, project, KA_UUID_LEN);
+}
+
+void
+ka_record_key_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
+    uint8_t key[static KA_KEY_KEY_LEN])
+{
+	memcpy(key, sha256, KA_SHA256_LEN);
+	memcpy(key + KA_SHA256_LEN, account, KA_UUID_LEN);
+}
+
+void
+ka_record_key_of_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
+    uint8_t key[static KA_KEY_KEY_LEN])
+{
+	memcpy(key, account, KA_UUID_LEN);
+	memcpy(key + KA_UUID_LEN, sha256, KA_SHA256_LEN);
+}
+
+void
+ka_record_reach_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
+    const uint8_t project[static KA_UUID_LEN], uint8_t key[static KA_REACH_KEY_LEN])
+{
+	ka_record_key_key(sha256, account, key);
+	memcpy(key + KA_KEY_KEY_LEN, project, KA_UUID_LEN);
+}

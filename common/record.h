@@ -147,6 +147,19 @@ struct ka_use {
 	uint8_t address[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d; all zero if it is not known */
 };
 
+/* One row: its key and its payload. Both are copies; nothing points into a file. */
+struct ka_row {
+	uint8_t key[KA_KEY_MAX];
+	size_t keylen;
+	uint8_t payload[KA_RECORD_MAX];
+	size_t len;
+};
+
+/* Keys of more than one part. */
+#define KA_MEMBER_KEY_LEN (KA_UUID_LEN + 1 + KA_UUID_LEN)
+#define KA_KEY_KEY_LEN    (KA_SHA256_LEN + KA_UUID_LEN)
+#define KA_REACH_KEY_LEN  (KA_SHA256_LEN + KA_UUID_LEN + KA_UUID_LEN)
+
 /**
  * ka_record_table_name(table):
  * The name of ${table} in the file. It changes when its rows change so that an older reader would misread them.
@@ -211,6 +224,37 @@ enum ka_result ka_record_put_change(const struct ka_change *change, uint8_t *pay
 enum ka_result ka_record_get_change(const uint8_t *payload, size_t len, struct ka_change *change);
 enum ka_result ka_record_put_use(const struct ka_use *use, uint8_t *payload, size_t *n);
 enum ka_result ka_record_get_use(const uint8_t *payload, size_t len, struct ka_use *use);
+
+/**
+ * ka_record_row_project(row, project), and so on:
+ * A whole row: what is in its key as well as what is in its payload.
+ * Returns KA_OK; KA_CORRUPT, also when the key has another length than this table's.
+ */
+enum ka_result ka_record_row_project(const struct ka_row *row, struct ka_project *project);
+enum ka_result ka_record_row_account(const struct ka_row *row, struct ka_account *account);
+enum ka_result ka_record_row_member(const struct ka_row *row, struct ka_member *member);
+enum ka_result ka_record_row_key(const struct ka_row *row, struct ka_key *key);
+
+/**
+ * ka_record_member_key(project, kind, subject, key), ka_record_member_of_key(project, kind, subject, key):
+ * The keys of KA_TABLE_MEMBER and KA_TABLE_MEMBER_OF.
+ */
+void ka_record_member_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN]);
+void ka_record_member_of_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN]);
+
+/**
+ * ka_record_key_key(sha256, account, key), ka_record_key_of_key(sha256, account, key),
+ * ka_record_reach_key(sha256, account, project, key):
+ * The keys of KA_TABLE_KEY and KA_TABLE_KEY_USE, KA_TABLE_KEY_OF, and KA_TABLE_REACH.
+ */
+void ka_record_key_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
+    uint8_t key[static KA_KEY_KEY_LEN]);
+void ka_record_key_of_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
+    uint8_t key[static KA_KEY_KEY_LEN]);
+void ka_record_reach_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
+    const uint8_t project[static KA_UUID_LEN], uint8_t key[static KA_REACH_KEY_LEN]);
 
 /**
  * ka_record_be32(n, bytes), ka_record_be64(n, bytes), ka_record_from_be64(bytes):

@@ -1,8 +1,9 @@
 #ifndef KA_SSHKEY_H
 #define KA_SSHKEY_H
 /*
- * A public key as a person pasted it: cleaned, taken apart and checked to the last byte before anything is stored.
- * OpenSSL gives digests and key checks; only the admin tool links this.
+ * A public key as its wire blob: the types that are taken, and a check to the last byte before anything is stored.
+ * What a person pasted becomes such a blob in common/paste. OpenSSL gives digests and key checks; only the admin tool
+ * links this.
  * Thread safety: no state is kept; any number of threads.
  */
 #include <stddef.h>
@@ -14,7 +15,13 @@
 #define KA_SSHKEY_TYPE_LEN    48   /* longest type name that is accepted, NUL included */
 #define KA_SSHKEY_BLOB_MAX    2560 /* bytes; RSA of 16,384 bits, the most that OpenSSH takes, needs 2,077 */
 #define KA_SSHKEY_COMMENT_LEN 256  /* bytes, NUL included */
-#define KA_SSHKEY_PASTE_MAX   65536
+#define KA_SSHKEY_QUOTE_LEN   64   /* bytes, NUL included */
+
+/* For sentences: every type that is taken, and what to do about a key that is damaged. */
+#define KA_SSHKEY_TYPES                                                                                     \
+	"ssh-ed25519, ssh-rsa, ecdsa-sha2-nistp256, -nistp384 or -nistp521, sk-ssh-ed25519@openssh.com or " \
+	"sk-ecdsa-sha2-nistp256@openssh.com"
+#define KA_SSHKEY_AGAIN "paste the whole line of the .pub file again"
 
 struct ka_sshkey {
 	char type[KA_SSHKEY_TYPE_LEN]; /* as in an authorized_keys line: "ssh-ed25519" */
@@ -23,22 +30,41 @@ struct ka_sshkey {
 	unsigned bits; /* as ssh-keygen -l shows: 256 for ed25519, the modulus for RSA */
 	uint8_t sha256[KA_SHA256_LEN];
 	uint8_t md5[KA_MD5_LEN];
-	char comment[KA_SSHKEY_COMMENT_LEN]; /* cleaned by ka_text_clean; "" if there is none */
+	char comment[KA_SSHKEY_COMMENT_LEN]; /* no part of the blob; cleaned by ka_text_clean; "" if there is none */
 };
 
 /**
- * ka_sshkey_parse(text, len, key, err):
- * Read exactly one public key out of ${text} (${len} bytes, at most KA_SSHKEY_PASTE_MAX). Spaces, tabs, CR and line
- * breaks around and inside the base64 are cleaned up. Refused, each with its own sentence in ${err}: nothing at all;
- * several keys; a private key in any format (the sentence never holds a byte of it); options in front of the key; an
- * SSH2 or PEM public key (with the ssh-keygen line that converts it); a certificate; DSA; an unknown type; base64 that is
- * malformed or cut short; bytes left over; a type inside that is not the one outside; a point that is not on its curve
- * or of small order; an RSA key with an even or non-minimal number, an exponent below 3, or more than 16,384 bits.
- * Whether an RSA key is long enough is policy, not syntax: the caller judges ${key}->bits.
- * Ownership: the caller's buffers; nothing to free. The caller wipes ${text} if it may have held a secret.
- * Returns KA_OK; KA_INVALID; KA_UNAVAIL (OpenSSL could not allocate or has no such digest).
- * Source: RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4, OpenSSH PROTOCOL.u2f.
+ * ka_sshkey_find_type(word, n):
+ * The name of the type that ${word} (${n} bytes, no NUL needed) spells exactly, or NULL when it is no type that is
+ * taken: certificates and DSA are not.
  */
-enum ka_result ka_sshkey_parse(const char *text, size_t len, struct ka_sshkey *key, struct ka_error *err);
+const char *ka_sshkey_find_type(const char *word, size_t n);
+
+/**
+ * ka_sshkey_read(type, blob, bloblen, key, err):
+ * Check ${blob} (${bloblen} bytes, outside of ${key}), which is said to be of ${type}, and fill ${key}, digests and
+ * bits included; the comment becomes "". Refused, each with its own sentence in ${err}: an unknown type; a blob longer
+ * than KA_SSHKEY_BLOB_MAX; a type inside that is not ${type}; bytes left over; and
+ * - ed25519: a point that is not canonical, not on its curve or of small order;
+ * - ECDSA: another curve; a point that is not uncompressed or not on its curve;
+ * - RSA: a number that is even, not positive or not in its shortest form; an exponent below 3 or of more than 64 bits
+ *   (OPENSSL_RSA_MAX_PUBEXP_BITS); a modulus below 1,024 bits (SSH_RSA_MINIMUM_MODULUS_SIZE of OpenSSH) or above 16,384
+ *   (OPENSSL_RSA_MAX_MODULUS_BITS). Whether 1,024 bits or more are enough is policy: the caller judges ${key}->bits;
+ * - sk-: what is refused without sk-; an application that is empty or holds anything but printable ASCII, the space
+ *   included (0x20..0x7e). It need not begin with "ssh:".
+ * Ownership: the caller's buffers; nothing to free. After a failure ${key} is all zero.
+ * Returns KA_OK; KA_INVALID; KA_NOTFOUND (without a sentence: nothing is wrong so far, but the blob ends before the key
+ * does); KA_UNAVAIL (OpenSSL could not allocate or has no such digest).
+ * Source: RFC 4251 5, RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4, OpenSSH PROTOCOL.u2f.
+ */
+enum ka_result ka_sshkey_read(
+    const char *type, const uint8_t *blob, size_t bloblen, struct ka_sshkey *key, struct ka_error *err);
+
+/**
+ * ka_sshkey_quote(word, n, out):
+ * Put a word of what was refused (${n} bytes) into ${out} for a sentence, as ` "word"`, cut to the room for a type. It
+ * may be a piece of a private key whose first line was not pasted: unless it cannot be base64, ${out} is left empty.
+ */
+void ka_sshkey_quote(const void *word, size_t n, char out[static KA_SSHKEY_QUOTE_LEN]);
 
 #endif

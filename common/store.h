@@ -13,7 +13,6 @@
 
 #include "common/record.h"
 #include "common/result.h"
-#include "common/view.h"
 
 struct ka_store;
 
@@ -90,15 +89,11 @@ enum ka_result ka_store_note(struct ka_store *store, enum ka_table table, const 
 enum ka_result ka_store_next_uid(struct ka_store *store, uint32_t *uid);
 
 /**
- * ka_store_open_env(path, write, tables, ntables, env, txn, dbi, err):
- * Open one LMDB file of ours the way all of them are opened, begin a transaction, and find ${tables} in it: ${dbi} is
- * indexed by enum ka_table. For common/usage, which has a file of its own.
- * Ownership: the caller aborts or commits ${txn}, then closes ${env}; both NULL on failure.
- * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
+ * ka_store_fail(r, err):
+ * The sentence for a row that could not be read or written although it should, for callers that have no better one.
+ * A KA_NOTFOUND is damage then.
+ * Returns ${r}, or KA_CORRUPT instead of KA_NOTFOUND.
  */
-struct MDB_env;
-struct MDB_txn;
-enum ka_result ka_store_open_env(const char *path, bool write, const enum ka_table *tables, size_t ntables,
-    struct MDB_env **env, struct MDB_txn **txn, unsigned dbi[static KA_TABLES], struct ka_error *err);
+enum ka_result ka_store_fail(enum ka_result r, struct ka_error *err);
 
 #endif

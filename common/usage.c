@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/lock.h"
 #include "common/spool.h"
-#include "common/store.h"
+#include "common/store_file.h"
 
 #define DRAINED_KEY "spool"
 #define SPOOL_BASE  "usage.spool"
@@ -23,75 +23,33 @@
 #define ROUNDS 4
 
 static const enum ka_table tables[] = {KA_TABLE_KEY_USE, KA_TABLE_PROJECT_USE, KA_TABLE_DRAINED};
+#define TABLES (sizeof(tables) / sizeof(tables[0]))
 
 struct ka_usage {
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi[KA_TABLES];
+	struct ka_store_file file;
 };
 
 struct drain {
-	const char *dir;
-	char private[PATH_MAX];
 	int privatefd, lock;
-	struct ka_usage db; /* its transaction is the drain's: what it reads and what it writes are one step */
+	struct ka_store_file file; /* its transaction is the drain's: what it reads and what it writes are one step */
 	uint64_t drained;
 };
 
 static enum ka_result
-usage_failed(enum ka_result r, struct ka_error *err)
-{
-	if (r == KA_CORRUPT)
-		return ka_result_fail(err, r, "private/usage.mdb is damaged: restore it from a backup");
-	if (r == KA_UNAVAIL)
-		return ka_result_fail(err, r, "private/usage.mdb could not be read or written: %s", strerror(errno));
-	return r;
-}
-
-static enum ka_result
-get(struct ka_usage *u, enum ka_table table, const void *key, size_t keylen, const uint8_t **payload, size_t *len)
-{
-	uint8_t bytes[KA_KEY_MAX];
-	MDB_val k = {.mv_size = keylen, .mv_data = bytes}, v;
-	int rc;
-
-	memcpy(bytes, key, keylen);
-	if ((rc = mdb_get(u->txn, u->dbi[table], &k, &v)) != 0)
-		return rc == MDB_NOTFOUND ? KA_NOTFOUND : KA_CORRUPT;
-	return ka_record_unseal(table, key, keylen, v.mv_data, v.mv_size, payload, len);
-}
-
-static enum ka_result
-put(struct ka_usage *u, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
-{
-	uint8_t bytes[KA_KEY_MAX], value[KA_RECORD_MAX];
-	MDB_val k = {.mv_size = keylen, .mv_data = bytes}, v = {.mv_data = value};
-	int rc;
-
-	memcpy(bytes, key, keylen);
-	if (ka_record_seal(table, key, keylen, payload, len, value, sizeof(value), &v.mv_size) != KA_OK)
-		return KA_INVALID;
-	if ((rc = mdb_put(u->txn, u->dbi[table], &k, &v, 0)) == 0)
-		return KA_OK;
-	errno = rc > 0 ? rc : EIO;
-	return KA_UNAVAIL;
-}
-
-static enum ka_result
-get_use(struct ka_usage *u, enum ka_table table, const void *key, size_t keylen, struct ka_use *use)
+get_use(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, struct ka_use *use)
 {
 	const uint8_t *payload;
 	size_t len;
 	enum ka_result r;
 
 	memset(use, 0, sizeof(*use));
-	if ((r = get(u, table, key, keylen, &payload, &len)) == KA_NOTFOUND)
+	if ((r = ka_store_file_value(f, table, key, keylen, &payload, &len)) == KA_NOTFOUND)
 		return KA_OK;
 	return r == KA_OK ? ka_record_get_use(payload, len, use) : r;
 }
 
 static enum ka_result
-count_use(struct ka_usage *u, enum ka_table table, const void *key, size_t keylen, const struct ka_spool_use *seen)
+count_use(struct ka_store_file *u, enum ka_table table, const void *key, size_t keylen, const struct ka_spool_use *seen)
 {
 	uint8_t payload[KA_RECORD_MAX];
 	struct ka_use use;
@@ -109,17 +67,16 @@ count_use(struct ka_usage *u, enum ka_table table, const void *key, size_t keyle
 	}
 	if ((r = ka_record_put_use(&use, payload, &len)) != KA_OK)
 		return r;
-	return put(u, table, key, keylen, payload, len);
+	return ka_store_file_put(u, table, key, keylen, payload, len);
 }
 
 static enum ka_result
-apply_use(struct ka_usage *u, const struct ka_spool_use *seen, const struct ka_spool_use *before)
+apply_use(struct ka_store_file *u, const struct ka_spool_use *seen, const struct ka_spool_use *before)
 {
-	uint8_t key[KA_SHA256_LEN + KA_UUID_LEN];
+	uint8_t key[KA_KEY_KEY_LEN];
 	enum ka_result r;
 
-	memcpy(key, seen->sha256, KA_SHA256_LEN);
-	memcpy(key + KA_SHA256_LEN, seen->account, KA_UUID_LEN);
+	ka_record_key_key(seen->sha256, seen->account, key);
 	if ((r = count_use(u, KA_TABLE_KEY_USE, key, sizeof(key), seen)) != KA_OK)
 		return r;
 	/* One login through a key that several accounts registered is several records in a row, but one use of the project. */
@@ -132,7 +89,7 @@ apply_use(struct ka_usage *u, const struct ka_spool_use *seen, const struct ka_s
 
 /* Apply every whole record of ${fd}; what is torn is stepped over to the next magic number. */
 static enum ka_result
-apply_spool(struct ka_usage *u, int fd)
+apply_spool(struct ka_store_file *u, int fd)
 {
 	uint8_t buf[64 * 1024];
 	struct ka_spool_use use, before = {.at_s = 0};
@@ -176,22 +133,6 @@ pause_briefly(int *tries)
 	return true;
 }
 
-static enum ka_result
-take_lock(struct drain *d, struct ka_error *err)
-{
-	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int tries = 0;
-
-	d->lock = openat(d->privatefd, "usage.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (d->lock < 0)
-		return ka_result_fail(err, KA_UNAVAIL, "cannot open %s/usage.lock: %s", d->private, strerror(errno));
-	while (fcntl(d->lock, F_SETLK, &l) != 0)
-		if (!pause_briefly(&tries))
-			return ka_result_fail(err, KA_BUSY,
-			    "last use is being brought up to date by another process, which holds %s/usage.lock", d->private);
-	return KA_OK;
-}
-
 static void
 numbered(uint64_t n, char name[static 64])
 {
@@ -228,7 +169,8 @@ read_drained(struct drain *d)
 {
 	const uint8_t *payload;
 	size_t len;
-	enum ka_result r = get(&d->db, KA_TABLE_DRAINED, DRAINED_KEY, strlen(DRAINED_KEY), &payload, &len);
+	enum ka_result r =
+	    ka_store_file_value(&d->file, KA_TABLE_DRAINED, DRAINED_KEY, strlen(DRAINED_KEY), &payload, &len);
 
 	d->drained = 0;
 	if (r == KA_NOTFOUND)
@@ -275,28 +217,27 @@ lock_spool(int fd)
 }
 
 static enum ka_result
-apply_next(struct drain *d, const char *next)
+apply_next(struct drain *d, const char *next, struct ka_error *err)
 {
 	uint8_t number[8];
 	int fd = openat(d->privatefd, next, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	enum ka_result r;
-	int rc;
 
 	if (fd < 0)
-		return KA_UNAVAIL;
-	if ((r = lock_spool(fd)) != KA_OK || (r = apply_spool(&d->db, fd)) != KA_OK)
+		return ka_result_fail(err, KA_UNAVAIL, "cannot open private/%s: %s", next, strerror(errno));
+	if ((r = lock_spool(fd)) == KA_BUSY)
+		(void)ka_result_fail(err, r, "a login that is stopped in mid-write holds back some of the last uses");
+	if (r != KA_OK)
 		goto out;
 	ka_record_be64(d->drained + 1, number);
-	if ((r = put(&d->db, KA_TABLE_DRAINED, DRAINED_KEY, strlen(DRAINED_KEY), number, sizeof(number))) != KA_OK)
-		goto out;
-	rc = mdb_txn_commit(d->db.txn);
-	d->db.txn = NULL;
-	if (rc != 0) {
-		errno = rc > 0 ? rc : EIO;
-		r = KA_UNAVAIL;
+	if ((r = apply_spool(&d->file, fd)) != KA_OK ||
+	    (r = ka_store_file_put(&d->file, KA_TABLE_DRAINED, DRAINED_KEY, strlen(DRAINED_KEY), number, sizeof(number))) !=
+		KA_OK) {
+		(void)ka_result_fail(err, r, "%s could not be brought up to date: it is damaged or cannot be written", d->file.path);
 		goto out;
 	}
-	(void)unlinkat(d->privatefd, next, 0);
+	if ((r = ka_store_file_commit(&d->file, err)) == KA_OK)
+		(void)unlinkat(d->privatefd, next, 0);
 out:
 	(void)close(fd);
 	return r;
@@ -304,58 +245,73 @@ out:
 
 /* One spool, in one write transaction. KA_NOTFOUND: there was none. */
 static enum ka_result
-drain_one(struct drain *d)
+drain_one(struct drain *d, struct ka_error *err)
 {
 	char next[64];
 	enum ka_result r;
-	int rc;
 
-	if (d->db.txn == NULL && (rc = mdb_txn_begin(d->db.env, NULL, 0, &d->db.txn)) != 0) {
-		errno = rc > 0 ? rc : EIO;
-		return KA_UNAVAIL;
-	}
-	if ((r = read_drained(d)) != KA_OK || (r = remove_drained(d)) != KA_OK)
+	if ((r = ka_store_file_begin(&d->file, err)) != KA_OK)
 		return r;
+	if ((r = read_drained(d)) != KA_OK)
+		return ka_result_fail(err, r, "%s is damaged: restore it from a backup", d->file.path);
 	numbered(d->drained + 1, next);
-	if ((r = set_aside(d, next)) != KA_OK)
+	if ((r = remove_drained(d)) == KA_OK)
+		r = set_aside(d, next);
+	if (r == KA_UNAVAIL)
+		(void)ka_result_fail(err, r, "cannot set private/" SPOOL_BASE " aside: %s", strerror(errno));
+	return r == KA_OK ? apply_next(d, next, err) : r;
+}
+
+static enum ka_result
+usage_path(const char *dir, char path[static PATH_MAX], struct ka_error *err)
+{
+	return ka_store_file_path(dir, "private/usage.mdb", path, err);
+}
+
+enum ka_result
+ka_usage_create(const char *dir, struct ka_error *err)
+{
+	char path[PATH_MAX];
+	enum ka_result r = usage_path(dir, path, err);
+
+	return r == KA_OK ? ka_store_file_create(path, 0600, 0, tables, TABLES, NULL, err) : r;
+}
+
+static enum ka_result
+drain_open(const char *dir, struct drain *d, struct ka_error *err)
+{
+	char private[PATH_MAX], lock[PATH_MAX], path[PATH_MAX];
+	enum ka_result r;
+
+	if ((r = ka_store_file_path(dir, "private", private, err)) != KA_OK ||
+	    (r = ka_store_file_path(dir, KA_SPOOL_LOCK, lock, err)) != KA_OK || (r = usage_path(dir, path, err)) != KA_OK)
 		return r;
-	return apply_next(d, next);
+	if ((d->privatefd = open(private, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		if (errno == ENOENT)
+			return ka_result_fail(
+			    err, KA_UNAVAIL, "there is no database: %s is missing; make one with 'keyacct init'", private);
+		return ka_result_fail(err, KA_UNAVAIL, "cannot open %s: %s; run this as root", private, strerror(errno));
+	}
+	if ((r = ka_lock_take(
+		 lock, KA_USAGE_WAIT_S * 1000, "last use is being brought up to date", &d->lock, err)) != KA_OK)
+		return r;
+	return ka_store_file_open(path, true, tables, TABLES, &d->file, err);
 }
 
 enum ka_result
 ka_usage_drain(const char *dir, struct ka_error *err)
 {
-	struct drain d = {.dir = dir, .privatefd = -1, .lock = -1};
-	char path[PATH_MAX];
-	enum ka_result r = KA_UNAVAIL;
+	struct drain d = {.privatefd = -1, .lock = -1};
+	enum ka_result r = drain_open(dir, &d, err);
 
-	if (snprintf(d.private, sizeof(d.private), "%s/private", dir) >= PATH_MAX ||
-	    snprintf(path, sizeof(path), "%s/private/usage.mdb", dir) >= PATH_MAX)
-		return ka_result_fail(err, KA_INVALID, "the directory name is too long: %s", dir);
-	if ((d.privatefd = open(d.private, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		return ka_result_fail(err, KA_UNAVAIL,
-		    errno == ENOENT ? "there is no database in %s; make one with 'keyacct init'"
-				    : "cannot open the database in %s; run this as root",
-		    dir);
-	if ((r = take_lock(&d, err)) != KA_OK)
-		goto out;
-	if ((r = ka_store_open_env(path, true, tables, sizeof(tables) / sizeof(tables[0]), &d.db.env, &d.db.txn, d.db.dbi,
-		 err)) != KA_OK)
-		goto out;
 	for (int i = 0; i < ROUNDS && r == KA_OK; i++)
-		r = drain_one(&d);
-	r = r == KA_NOTFOUND ? KA_OK : usage_failed(r, err);
-	if (r == KA_BUSY)
-		(void)ka_result_fail(err, r, "a login that is stopped in mid-write holds back some of the last uses");
-out:
-	if (d.db.txn != NULL)
-		mdb_txn_abort(d.db.txn);
-	if (d.db.env != NULL)
-		mdb_env_close(d.db.env);
+		r = drain_one(&d, err);
+	ka_store_file_close(&d.file);
 	if (d.lock >= 0)
 		(void)close(d.lock);
-	(void)close(d.privatefd);
-	return r;
+	if (d.privatefd >= 0)
+		(void)close(d.privatefd);
+	return r == KA_NOTFOUND ? KA_OK : r;
 }
 
 enum ka_result
@@ -366,17 +322,15 @@ ka_usage_open(const char *dir, struct ka_usage **usage, struct ka_error *err)
 	enum ka_result r;
 
 	*usage = NULL;
-	if (snprintf(path, sizeof(path), "%s/private/usage.mdb", dir) >= PATH_MAX)
-		return ka_result_fail(err, KA_INVALID, "the directory name is too long: %s", dir);
+	if ((r = usage_path(dir, path, err)) != KA_OK)
+		return r;
 	if ((u = calloc(1, sizeof(*u))) == NULL)
 		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
-	r = ka_store_open_env(path, false, tables, sizeof(tables) / sizeof(tables[0]), &u->env, &u->txn, u->dbi, err);
-	if (r != KA_OK) {
+	if ((r = ka_store_file_open(path, false, tables, TABLES, &u->file, err)) == KA_OK)
+		*usage = u;
+	else
 		free(u);
-		return r;
-	}
-	*usage = u;
-	return KA_OK;
+	return r;
 }
 
 void
@@ -384,8 +338,7 @@ ka_usage_close(struct ka_usage *u)
 {
 	if (u == NULL)
 		return;
-	mdb_txn_abort(u->txn);
-	mdb_env_close(u->env);
+	ka_store_file_close(&u->file);
 	free(u);
 }
 
@@ -393,15 +346,14 @@ enum ka_result
 ka_usage_of_key(struct ka_usage *u, const uint8_t sha256[static KA_SHA256_LEN],
     const uint8_t account[static KA_UUID_LEN], struct ka_use *use)
 {
-	uint8_t key[KA_SHA256_LEN + KA_UUID_LEN];
+	uint8_t key[KA_KEY_KEY_LEN];
 
-	memcpy(key, sha256, KA_SHA256_LEN);
-	memcpy(key + KA_SHA256_LEN, account, KA_UUID_LEN);
-	return get_use(u, KA_TABLE_KEY_USE, key, sizeof(key), use);
+	ka_record_key_key(sha256, account, key);
+	return get_use(&u->file, KA_TABLE_KEY_USE, key, sizeof(key), use);
 }
 
 enum ka_result
 ka_usage_of_project(struct ka_usage *u, const uint8_t project[static KA_UUID_LEN], struct ka_use *use)
 {
-	return get_use(u, KA_TABLE_PROJECT_USE, project, KA_UUID_LEN, use);
+	return get_use(&u->file, KA_TABLE_PROJECT_USE, project, KA_UUID_LEN, use);
 }

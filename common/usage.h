@@ -10,6 +10,13 @@
 #include "common/result.h"
 
 /**
+ * ka_usage_create(dir, err):
+ * Make an empty ${dir}/private/usage.mdb, 0600.
+ * Returns KA_OK; KA_UNAVAIL.
+ */
+enum ka_result ka_usage_create(const char *dir, struct ka_error *err);
+
+/**
  * ka_usage_drain(dir, err):
  * Take everything that logins have appended so far into usage.mdb. Each record counts exactly once, whenever and however
  * often a drain is killed; one torn by a crash is stepped over.

@@ -18,14 +18,6 @@
 
 struct ka_view;
 
-/* One row: its key and its payload. Both are copies; nothing points into the view. */
-struct ka_row {
-	uint8_t key[KA_KEY_MAX];
-	size_t keylen;
-	uint8_t payload[KA_RECORD_MAX];
-	size_t len;
-};
-
 /**
  * ka_view_read(path, walk, arg):
  * Call ${walk}(view, ${arg}) on one snapshot of the file ${path} and return what it returned. All that it reads belongs to

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/catalog.h"
 #include "common/model.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
@@ -40,12 +41,12 @@ describe(struct ka_store *store, const struct ka_account *account, json_t **obje
 	struct ka_key key;
 	enum ka_result r;
 
-	while ((r = ka_model_next_key_of(store, account->id, &row, &key)) == KA_OK)
+	while ((r = ka_catalog_next_key_of(store, account->id, &row, &key)) == KA_OK)
 		keys++;
 	if (r != KA_NOTFOUND)
 		return r;
 	row.keylen = 0;
-	while ((r = ka_model_next_membership(store, account->id, &row, &member)) == KA_OK)
+	while ((r = ka_catalog_next_membership(store, account->id, &row, &member)) == KA_OK)
 		projects++;
 	if (r != KA_NOTFOUND)
 		return r;
@@ -90,7 +91,7 @@ collect(struct ka_store *store, json_t *rows)
 	struct ka_account account;
 	enum ka_result r;
 
-	while ((r = ka_model_next_account(store, &row, &account)) == KA_OK) {
+	while ((r = ka_catalog_next_account(store, &row, &account)) == KA_OK) {
 		json_t *object = NULL;
 
 		if ((r = describe(store, &account, &object)) != KA_OK)
@@ -130,7 +131,7 @@ with_account(struct cli *cli, enum ka_result (*change)(struct ka_store *, struct
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
-	    (r = ka_model_find_account(store, cli->args[0], &account, &err)) == KA_OK)
+	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK)
 		r = change(store, &account, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
@@ -185,7 +186,7 @@ run_show(struct cli *cli)
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
-	    (r = ka_model_find_account(store, cli->args[0], &account, &err)) == KA_OK &&
+	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK &&
 	    (r = describe(store, &account, &object)) != KA_OK)
 		(void)ka_result_fail(&err, r, "the account's keys and projects could not be read");
 	ka_store_close(store);

@@ -7,7 +7,8 @@
 
 #include "common/access.h"
 #include "common/base64.h"
-#include "common/model.h"
+#include "common/catalog.h"
+#include "common/sshkey.h"
 #include "common/time.h"
 #include "keyacct/cli.h"
 
@@ -84,13 +85,13 @@ collect_project(const struct cli *cli, struct ka_store *store, const struct ka_p
 	struct ka_member member;
 	enum ka_result r;
 
-	while ((r = ka_model_next_member(store, project->id, &members, &member)) == KA_OK) {
+	while ((r = ka_catalog_next_member(store, project->id, &members, &member)) == KA_OK) {
 		struct ka_row keys = {.keylen = 0};
 		struct ka_key key;
 
-		if (ka_model_get_account(store, member.subject, &account) != KA_OK)
+		if (ka_catalog_get_account(store, member.subject, &account) != KA_OK)
 			return KA_CORRUPT;
-		while ((r = ka_model_next_key_of(store, account.id, &keys, &key)) == KA_OK)
+		while ((r = ka_catalog_next_key_of(store, account.id, &keys, &key)) == KA_OK)
 			if ((r = append_if_granted(cli, store, project, &account, &key, lines)) != KA_OK)
 				return r;
 		if (r != KA_NOTFOUND)
@@ -109,7 +110,7 @@ collect_account(struct ka_store *store, const struct ka_account *account, json_t
 	enum ka_result r;
 
 	ask_here_and_now(&q);
-	while ((r = ka_model_next_key_of(store, account->id, &row, &key)) == KA_OK) {
+	while ((r = ka_catalog_next_key_of(store, account->id, &row, &key)) == KA_OK) {
 		char options[KA_FROM_LEN + 16] = "";
 
 		if (key.named || ka_access_judge_key(account, &key, &q) != KA_REASON_GRANTED)
@@ -131,11 +132,11 @@ collect(const struct cli *cli, struct ka_store *store, json_t *lines, struct ka_
 	enum ka_result r = KA_NOTFOUND;
 
 	if (!ka_record_handle_ok(cli->args[0]))
-		r = ka_model_find_project(store, cli->args[0], &project, err);
+		r = ka_catalog_find_project(store, cli->args[0], &project, err);
 	if (r == KA_OK) {
 		r = collect_project(cli, store, &project, lines);
 	} else {
-		if (r != KA_NOTFOUND || (r = ka_model_find_account(store, cli->args[0], &account, err)) != KA_OK)
+		if (r != KA_NOTFOUND || (r = ka_catalog_find_account(store, cli->args[0], &account, err)) != KA_OK)
 			return r;
 		r = collect_account(store, &account, lines);
 	}

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "common/access.h"
-#include "common/model.h"
+#include "common/catalog.h"
 #include "common/time.h"
 #include "keyacct/cli.h"
+#include "keyacct/input.h"
 #include "keyacct/json.h"
-#include "keyacct/paste.h"
 
 /* The second argument: a fingerprint, or a public key in a file or on standard input. */
 static enum ka_result
@@ -27,7 +27,7 @@ read_key(const struct cli *cli, uint8_t sha256[static KA_SHA256_LEN], struct ka_
 			    "\"%s\" is no whole fingerprint: SHA256: and 43 characters are, as 'keyacct key list' shows", cli->args[1]);
 		return KA_OK;
 	}
-	if ((r = paste_read(cli->args[1], &sshkey, err)) == KA_OK)
+	if ((r = input_key(cli->args[1], &sshkey, err)) == KA_OK)
 		memcpy(sha256, sshkey.sha256, KA_SHA256_LEN);
 	return r;
 }
@@ -157,7 +157,7 @@ run_explain(struct cli *cli)
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK)
-		r = ka_model_find_project(store, cli->args[0], &project, &err);
+		r = ka_catalog_find_project(store, cli->args[0], &project, &err);
 	ka_store_close(store);
 	if (r != KA_OK)
 		return cli_fail(cli, r, &err);

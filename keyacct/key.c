@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model.h"
+#include "common/catalog.h"
+#include "common/registration.h"
 #include "common/usage.h"
 #include "keyacct/cli.h"
+#include "keyacct/input.h"
 #include "keyacct/json.h"
-#include "keyacct/paste.h"
 
 /* How many of an account's projects are named after a key was added; more would bury the message. */
 #define LOGINS_SHOWN 5
@@ -56,7 +57,7 @@ read_reach(struct ka_store *store, const struct ka_key *key, json_t **projects)
 	if (!key->named)
 		return KA_OK;
 	*projects = json_array();
-	while ((r = ka_model_next_reach(store, key, &row, project)) == KA_OK)
+	while ((r = ka_catalog_next_reach(store, key, &row, project)) == KA_OK)
 		if (json_array_append_new(*projects, json_uuid(project)) != 0)
 			return KA_UNAVAIL;
 	return r == KA_NOTFOUND ? KA_OK : r;
@@ -88,7 +89,7 @@ describe(const struct cli *cli, struct ka_store *store, struct ka_usage *usage, 
 	json_t *projects;
 	enum ka_result r;
 
-	if (ka_model_get_account(store, key->account, &account) != KA_OK)
+	if (ka_catalog_get_account(store, key->account, &account) != KA_OK)
 		return KA_CORRUPT;
 	if ((r = ka_usage_of_key(usage, key->sha256, key->account, &use)) != KA_OK ||
 	    (r = read_reach(store, key, &projects)) != KA_OK)
@@ -110,12 +111,12 @@ reaches(struct ka_store *store, const struct ka_key *key, const struct ka_projec
 	uint8_t id[KA_UUID_LEN];
 
 	if (key->named) {
-		while (ka_model_next_reach(store, key, &row, id) == KA_OK)
+		while (ka_catalog_next_reach(store, key, &row, id) == KA_OK)
 			if (memcmp(id, project->id, KA_UUID_LEN) == 0)
 				return true;
 		return false;
 	}
-	while (ka_model_next_membership(store, key->account, &row, &member) == KA_OK)
+	while (ka_catalog_next_membership(store, key->account, &row, &member) == KA_OK)
 		if (memcmp(member.project, project->id, KA_UUID_LEN) == 0)
 			return true;
 	return false;
@@ -135,9 +136,9 @@ read_filter(const struct cli *cli, struct ka_store *store, struct filter *filter
 
 	filter->by_account = cli->nargs > 0;
 	filter->by_project = project != NULL;
-	if (filter->by_account && (r = ka_model_find_account(store, cli->args[0], &filter->account, err)) != KA_OK)
+	if (filter->by_account && (r = ka_catalog_find_account(store, cli->args[0], &filter->account, err)) != KA_OK)
 		return r;
-	if (filter->by_project && (r = ka_model_find_project(store, project, &filter->project, err)) != KA_OK)
+	if (filter->by_project && (r = ka_catalog_find_project(store, project, &filter->project, err)) != KA_OK)
 		return r;
 	return KA_OK;
 }
@@ -149,8 +150,8 @@ collect(const struct cli *cli, struct ka_store *store, struct ka_usage *usage, c
 	struct ka_key key;
 	enum ka_result r;
 
-	while ((r = filter->by_account ? ka_model_next_key_of(store, filter->account.id, &row, &key)
-				       : ka_model_next_key(store, &row, &key)) == KA_OK) {
+	while ((r = filter->by_account ? ka_catalog_next_key_of(store, filter->account.id, &row, &key)
+				       : ka_catalog_next_key(store, &row, &key)) == KA_OK) {
 		json_t *object = NULL;
 
 		if (filter->by_project && !reaches(store, &key, &filter->project))
@@ -232,9 +233,9 @@ find_key(const struct cli *cli, struct ka_store *store, struct ka_key *key, stru
 	struct ka_account account;
 	enum ka_result r;
 
-	if (of != NULL && (r = ka_model_find_account(store, of, &account, err)) != KA_OK)
+	if (of != NULL && (r = ka_catalog_find_account(store, of, &account, err)) != KA_OK)
 		return r;
-	return ka_model_find_key(store, cli->args[0], of != NULL ? &account : NULL, key, err);
+	return ka_catalog_find_key(store, cli->args[0], of != NULL ? &account : NULL, key, err);
 }
 
 static enum cli_status
@@ -265,7 +266,7 @@ run_remove(struct cli *cli)
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK && (r = find_key(cli, store, &key, &err)) == KA_OK)
-		r = ka_model_remove_key(store, &key, &err);
+		r = ka_registration_remove(store, &key, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (!cli->json)
@@ -295,8 +296,8 @@ add_reach(const struct cli *cli, struct ka_store *store, const struct ka_key *ke
 	for (size_t i = 0; r == KA_OK && (name = cli_value(cli, "project", i)) != NULL; i++) {
 		struct ka_project project;
 
-		if ((r = ka_model_find_project(store, name, &project, err)) == KA_OK)
-			r = ka_model_add_reach(store, key, &project, err);
+		if ((r = ka_catalog_find_project(store, name, &project, err)) == KA_OK)
+			r = ka_registration_add_reach(store, key, &project, err);
 	}
 	return r;
 }
@@ -314,8 +315,8 @@ collect_logins(struct ka_store *store, const struct ka_key *key, char logins[sta
 	*total = 0;
 	for (;;) {
 		if (key->named) {
-			r = ka_model_next_reach(store, key, &row, id);
-		} else if ((r = ka_model_next_membership(store, key->account, &row, &member)) == KA_OK) {
+			r = ka_catalog_next_reach(store, key, &row, id);
+		} else if ((r = ka_catalog_next_membership(store, key->account, &row, &member)) == KA_OK) {
 			memcpy(id, member.project, sizeof(id));
 		}
 		if (r != KA_OK)
@@ -358,12 +359,12 @@ run_add(struct cli *cli)
 
 	/* Read before the lock is taken: a person may think for a while before pasting. */
 	if ((r = read_fields(cli, &key, &err)) != KA_OK ||
-	    (r = paste_read(cli->nargs > 1 ? cli->args[1] : NULL, &sshkey, &err)) != KA_OK)
+	    (r = input_key(cli->nargs > 1 ? cli->args[1] : NULL, &sshkey, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
 	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
-	    (r = ka_model_find_account(store, cli->args[0], &account, &err)) == KA_OK) {
+	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK) {
 		memcpy(key.account, account.id, KA_UUID_LEN);
-		if ((r = ka_model_add_key(store, &key, &sshkey, &err)) == KA_OK &&
+		if ((r = ka_registration_add(store, &key, &sshkey, &err)) == KA_OK &&
 		    (r = add_reach(cli, store, &key, &err)) == KA_OK &&
 		    (r = collect_logins(store, &key, logins, &total)) != KA_OK)
 			(void)ka_result_fail(&err, r, "the account's projects could not be read");

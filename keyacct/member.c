@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/catalog.h"
 #include "common/model.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
@@ -35,9 +36,9 @@ static enum ka_result
 find_both(const struct cli *cli, struct ka_store *store, struct ka_project *project, struct ka_account *account,
     struct ka_error *err)
 {
-	enum ka_result r = ka_model_find_project(store, cli->args[0], project, err);
+	enum ka_result r = ka_catalog_find_project(store, cli->args[0], project, err);
 
-	return r == KA_OK ? ka_model_find_account(store, cli->args[1], account, err) : r;
+	return r == KA_OK ? ka_catalog_find_account(store, cli->args[1], account, err) : r;
 }
 
 static enum cli_status
@@ -98,8 +99,8 @@ collect(struct ka_store *store, const struct ka_project *project, json_t *rows)
 	struct ka_member member;
 	enum ka_result r;
 
-	while ((r = ka_model_next_member(store, project->id, &row, &member)) == KA_OK) {
-		if (ka_model_get_account(store, member.subject, &account) != KA_OK)
+	while ((r = ka_catalog_next_member(store, project->id, &row, &member)) == KA_OK) {
+		if (ka_catalog_get_account(store, member.subject, &account) != KA_OK)
 			return KA_CORRUPT;
 		if (json_array_append_new(rows, json_member(&member, &account)) != 0)
 			return KA_UNAVAIL;
@@ -117,7 +118,7 @@ run_list(struct cli *cli)
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
-	    (r = ka_model_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
+	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
 	    (r = collect(store, &project, rows)) != KA_OK)
 		(void)ka_result_fail(&err, r, "the members could not be read");
 	ka_store_close(store);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/catalog.h"
 #include "common/model.h"
 #include "common/usage.h"
 #include "keyacct/cli.h"
@@ -53,8 +54,8 @@ add_members(struct ka_store *store, const struct ka_project *project, json_t *ob
 	if (json_object_set_new(object, "owners", owners) != 0 ||
 	    json_object_set_new(object, "collaborators", collaborators) != 0)
 		return KA_UNAVAIL;
-	while ((r = ka_model_next_member(store, project->id, &row, &member)) == KA_OK)
-		if (ka_model_get_account(store, member.subject, &account) != KA_OK ||
+	while ((r = ka_catalog_next_member(store, project->id, &row, &member)) == KA_OK)
+		if (ka_catalog_get_account(store, member.subject, &account) != KA_OK ||
 		    json_array_append_new(
 			member.role == KA_ROLE_OWNER ? owners : collaborators, json_string(account.handle)) != 0)
 			return KA_CORRUPT;
@@ -134,7 +135,7 @@ add_owner(struct ka_store *store, const struct ka_project *project, const char *
 	struct ka_account account;
 	enum ka_result r;
 
-	if ((r = ka_model_find_account(store, owner, &account, err)) != KA_OK)
+	if ((r = ka_catalog_find_account(store, owner, &account, err)) != KA_OK)
 		return r;
 	memcpy(member.project, project->id, KA_UUID_LEN);
 	memcpy(member.subject, account.id, KA_UUID_LEN);
@@ -177,7 +178,7 @@ collect(struct cli *cli, struct ka_store *store, struct ka_usage *usage, json_t 
 	struct ka_project project;
 	enum ka_result r;
 
-	while ((r = ka_model_next_project(store, &row, &project)) == KA_OK) {
+	while ((r = ka_catalog_next_project(store, &row, &project)) == KA_OK) {
 		json_t *object = NULL;
 
 		if (project.state == KA_PROJECT_DELETED && cli_value(cli, "all", 0) == NULL)
@@ -220,7 +221,7 @@ run_show(struct cli *cli)
 	enum ka_result r;
 
 	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
-	    (r = ka_model_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
+	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
 	    (r = describe(cli, store, usage, &project, &object)) != KA_OK)
 		(void)ka_result_fail(&err, r, "the project's members could not be read");
 	ka_usage_close(usage);
@@ -242,7 +243,7 @@ with_project(struct cli *cli,
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
-	    (r = ka_model_find_project(store, cli->args[0], &project, &err)) == KA_OK)
+	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK)
 		r = change(cli, store, &project, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;

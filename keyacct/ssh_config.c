@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/model.h"
+#include "common/catalog.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
 
@@ -51,10 +51,10 @@ collect(const struct cli *cli, struct ka_store *store, const struct ka_account *
 	struct ka_member member;
 	enum ka_result r;
 
-	while ((r = ka_model_next_membership(store, account->id, &row, &member)) == KA_OK) {
+	while ((r = ka_catalog_next_membership(store, account->id, &row, &member)) == KA_OK) {
 		if (only != NULL && memcmp(only->id, member.project, KA_UUID_LEN) != 0)
 			continue;
-		if (ka_model_get_project(store, member.project, &project) != KA_OK)
+		if (ka_catalog_get_project(store, member.project, &project) != KA_OK)
 			return KA_CORRUPT;
 		if (json_array_append_new(rows, json_host(cli, &project)) != 0)
 			return KA_UNAVAIL;
@@ -89,8 +89,8 @@ run_ssh_config(struct cli *cli)
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
-	    (r = ka_model_find_account(store, cli->args[0], &account, &err)) == KA_OK &&
-	    (only == NULL || (r = ka_model_find_project(store, only, &project, &err)) == KA_OK)) {
+	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK &&
+	    (only == NULL || (r = ka_catalog_find_project(store, only, &project, &err)) == KA_OK)) {
 		r = collect(cli, store, &account, only != NULL ? &project : NULL, rows);
 		if (r != KA_OK)
 			(void)ka_result_fail(&err, r, "the account's projects could not be read");

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/model.h"
+#include "common/registration.h"
 #include "common/store.h"
 
 struct fixture {
@@ -115,7 +116,7 @@ fixture_key(struct fixture *f, uint8_t mark, const struct ka_account *account, s
 	memset(sshkey.md5, mark, sizeof(sshkey.md5));
 	memset(sshkey.blob, mark, 4);
 	memcpy(key->account, account->id, KA_UUID_LEN);
-	if (ka_model_add_key(f->store, key, &sshkey, &err) != KA_OK)
+	if (ka_registration_add(f->store, key, &sshkey, &err) != KA_OK)
 		fail_msg("%s", err.text);
 }
 

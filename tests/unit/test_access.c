@@ -134,7 +134,7 @@ fill(void **state)
 	fixture_key(&f, K_OUTSIDER, &outsider, &(struct ka_key){.created_s = 10});
 	key = (struct ka_key){.created_s = 10, .named = true};
 	fixture_key(&f, K_OF_OPEN, &owner, &key);
-	assert_int_equal(ka_model_add_reach(f.store, &key, &open_, &err), KA_OK);
+	assert_int_equal(ka_registration_add_reach(f.store, &key, &open_, &err), KA_OK);
 	fixture_key(&f, K_SHARED, &student, &(struct ka_key){.created_s = 10});
 	fixture_key(&f, K_SHARED, &owner, &(struct ka_key){.created_s = 20});
 	fixture_key(&f, K_SHARED, &outsider, &(struct ka_key){.created_s = 5});

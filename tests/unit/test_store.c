@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/access.h"
+#include "common/catalog.h"
 #include "common/view.h"
 #include "tests/unit/fixture.h"
 
@@ -110,7 +112,7 @@ uncommitted_is_gone(void **state)
 	(void)state;
 	fixture_close(&f);
 	fixture_open(&f);
-	assert_int_equal(ka_model_get_project(f.store, project.id, &found), KA_NOTFOUND);
+	assert_int_equal(ka_catalog_get_project(f.store, project.id, &found), KA_NOTFOUND);
 	assert_int_equal(name_of(&project, &name), KA_NOTFOUND);
 }
 
@@ -302,12 +304,12 @@ project_key_goes_with_the_membership(void **state)
 	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
 	fixture_member(&f, &project, &student, KA_ROLE_COLLABORATOR, 0, 0);
 	fixture_key(&f, 1, &student, &key);
-	assert_int_equal(ka_model_add_reach(f.store, &key, &project, &err), KA_OK);
-	assert_int_equal(ka_model_next_reach(f.store, &key, &row, id), KA_OK);
+	assert_int_equal(ka_registration_add_reach(f.store, &key, &project, &err), KA_OK);
+	assert_int_equal(ka_catalog_next_reach(f.store, &key, &row, id), KA_OK);
 	assert_int_equal(ka_model_remove_member(f.store, &project, &student, &err), KA_OK);
 	fixture_member(&f, &project, &student, KA_ROLE_COLLABORATOR, 0, 0);
 	row.keylen = 0;
-	assert_int_equal(ka_model_next_reach(f.store, &key, &row, id), KA_NOTFOUND);
+	assert_int_equal(ka_catalog_next_reach(f.store, &key, &row, id), KA_NOTFOUND);
 }
 
 /* What an account leaves behind must not come back with the next account or key. */
@@ -326,7 +328,7 @@ removed_account_leaves_no_rows(void **state)
 	(void)state;
 	fixture_member(&f, &project, &student, KA_ROLE_COLLABORATOR, 0, 0);
 	fixture_key(&f, 1, &student, &key);
-	assert_int_equal(ka_model_add_reach(f.store, &key, &project, &err), KA_OK);
+	assert_int_equal(ka_registration_add_reach(f.store, &key, &project, &err), KA_OK);
 	assert_int_equal(ka_store_get_blob(f.store, key.sha256, blob, &len), KA_OK);
 	assert_int_equal(ka_model_remove_account(f.store, &student, &err), KA_OK);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -352,7 +354,7 @@ every_change_is_in_the_log(void **state)
 	(void)state;
 	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
 	fixture_key(&f, 1, &owner, &key);
-	assert_int_equal(ka_model_remove_key(f.store, &key, &err), KA_OK);
+	assert_int_equal(ka_registration_remove(f.store, &key, &err), KA_OK);
 	for (; ka_store_next(f.store, KA_TABLE_CHANGE, "", 0, &row) == KA_OK; n++) {
 		struct ka_change change;
 
@@ -382,7 +384,7 @@ too_many_registrations_of_one_key(void **state)
 	}
 	account = fixture_account(&f, "one-too-many");
 	memcpy(key.account, account.id, KA_UUID_LEN);
-	assert_int_equal(ka_model_add_key(f.store, &key, &sshkey, &err), KA_CONFLICT);
+	assert_int_equal(ka_registration_add(f.store, &key, &sshkey, &err), KA_CONFLICT);
 }
 
 int

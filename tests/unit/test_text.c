@@ -88,6 +88,21 @@ test_white_space(void **state)
 	becomes("a\xc2\xa0\xe2\x80\x83\xe3\x80\x80"
 		"b",
 	    "a b");
+	/* Line separators part words. */
+	becomes("a\xe2\x80\xa8"
+		"b",
+	    "a b");
+	becomes("\xe2\x80\xa9"
+		"a\xe2\x80\xa9 \xe2\x80\xa8"
+		"b\xc2\x85",
+	    "a b");
+	becomes("a\xc2\x85"
+		"b",
+	    "a b");
+	/* One byte alone is no U+0085. */
+	becomes("a\x85"
+		"b",
+	    "ab");
 	/* What is dropped between blanks leaves one of them, and none at an end. */
 	becomes("a \x01 b", "a b");
 	becomes("a \xe2\x80\x8b \xe2\x80\x8b", "a");
@@ -116,9 +131,11 @@ test_attacks(void **state)
 		"31mb",
 	    "a31mb");
 	becomes("k\xf3\xa0\x81\xa5y", "ky");
-	becomes("a\xe2\x80\xa8"
-		"b",
-	    "ab");
+	/* Fillers that draw nothing, alone and in a row, would make two names look the same. */
+	becomes("root\xe3\x85\xa4", "root");
+	becomes("r\xcd\x8fo\xe1\x85\x9fo\xe1\x85\xa0t\xef\xbe\xa0", "root");
+	becomes("\xe1\x9e\xb4\xe1\x9e\xb5root\xef\xb8\x80\xef\xb8\x8f", "root");
+	becomes("\xe2\x9d\xa4\xef\xb8\x8f", "\xe2\x9d\xa4");
 }
 
 static void
@@ -146,11 +163,13 @@ test_bad_utf8(void **state)
 static void
 test_every_character(void **state)
 {
-	static const uint32_t dropped[][2] = {{0x00, 0x08}, {0x0e, 0x1f}, {0x7f, 0x7f}, {0x80, 0x9f}, {0xad, 0xad},
-	    {0x61c, 0x61c}, {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff},
-	    {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}, {0xd800, 0xdfff}, {0x110000, 0x1fffff}};
-	static const uint32_t blank[][2] = {{0x09, 0x0d}, {0x20, 0x20}, {0xa0, 0xa0}, {0x1680, 0x1680},
-	    {0x2000, 0x200a}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}};
+	static const uint32_t dropped[][2] = {{0x00, 0x08}, {0x0e, 0x1f}, {0x7f, 0x7f}, {0x80, 0x84}, {0x86, 0x9f},
+	    {0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x115f}, {0x1160, 0x1160}, {0x17b4, 0x17b4},
+	    {0x17b5, 0x17b5}, {0x180e, 0x180e}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x206f}, {0x3164, 0x3164},
+	    {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
+	    {0xd800, 0xdfff}, {0x110000, 0x1fffff}};
+	static const uint32_t blank[][2] = {{0x09, 0x0d}, {0x20, 0x20}, {0x85, 0x85}, {0xa0, 0xa0}, {0x1680, 0x1680},
+	    {0x2000, 0x200a}, {0x2028, 0x2028}, {0x2029, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}};
 
 	(void)state;
 	for (uint32_t c = 0; c <= 0x110fff; c++) {

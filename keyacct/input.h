@@ -1,5 +1,5 @@
-#ifndef KEYACCT_PASTE_H
-#define KEYACCT_PASTE_H
+#ifndef KEYACCT_INPUT_H
+#define KEYACCT_INPUT_H
 /*
  * A public key from a file, a pipe or a person's clipboard.
  */
@@ -7,11 +7,11 @@
 #include "common/sshkey.h"
 
 /**
- * paste_read(file, key, err):
+ * input_key(file, key, err):
  * Read one public key from ${file}; NULL or "-" is standard input, where a person at a terminal is told what to do.
  * What was read is wiped: it may have been a private key.
  * Returns KA_OK; KA_INVALID; KA_NOTFOUND (no such file); KA_UNAVAIL.
  */
-enum ka_result paste_read(const char *file, struct ka_sshkey *key, struct ka_error *err);
+enum ka_result input_key(const char *file, struct ka_sshkey *key, struct ka_error *err);
 
 #endif

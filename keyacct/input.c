@@ -1,4 +1,4 @@
-#include "keyacct/paste.h"
+#include "keyacct/input.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/paste.h"
 
 /* Unbuffered, so that no copy stays behind in a stdio buffer. */
 static enum ka_result
@@ -27,24 +29,24 @@ read_all(int fd, const char *name, char *text, size_t size, size_t *len, struct 
 }
 
 enum ka_result
-paste_read(const char *file, struct ka_sshkey *key, struct ka_error *err)
+input_key(const char *file, struct ka_sshkey *key, struct ka_error *err)
 {
-	char text[KA_SSHKEY_PASTE_MAX + 1];
+	char text[KA_PASTE_MAX + 1];
 	int fd = STDIN_FILENO;
 	size_t len = 0;
 	enum ka_result r;
 
 	if (file != NULL && strcmp(file, "-") != 0) {
 		if ((fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
-			return ka_result_fail(err, errno == ENOENT ? KA_NOTFOUND : KA_UNAVAIL, "cannot read %s: %s", file,
-			    strerror(errno));
+			return ka_result_fail(err, errno == ENOENT ? KA_NOTFOUND : KA_UNAVAIL, "cannot read %s: %s",
+			    file, strerror(errno));
 	} else {
 		file = "standard input";
 		if (isatty(fd))
 			(void)fputs("Paste the public key, then Ctrl-D:\n", stderr);
 	}
 	if ((r = read_all(fd, file, text, sizeof(text), &len, err)) == KA_OK)
-		r = ka_sshkey_parse(text, len, key, err);
+		r = ka_paste_parse(text, len, key, err);
 	OPENSSL_cleanse(text, sizeof(text));
 	if (fd != STDIN_FILENO)
 		(void)close(fd);

@@ -1,0 +1,149 @@
+#include "common/registration.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/access.h"
+#include "common/address.h"
+#include "common/catalog.h"
+#include "common/time.h"
+
+/* The first word of the comment, or the type and the date. */
+static void
+default_title(struct ka_key *key, const char *comment)
+{
+	char day[KA_TIME_TEXT_LEN];
+	size_t len = strcspn(comment, " ");
+
+	if (len > 0) {
+		(void)snprintf(key->title, sizeof(key->title), "%.*s", (int)len, comment);
+		return;
+	}
+	ka_time_format_utc(key->created_s, day);
+	(void)snprintf(key->title, sizeof(key->title), "%s %.10s", key->type, day);
+}
+
+static enum ka_result
+check_registrations(struct ka_store *s, const struct ka_key *key, struct ka_error *err)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_key other;
+	size_t n = 0;
+	enum ka_result r;
+
+	while ((r = ka_catalog_next_registration(s, key->sha256, &row, &other)) == KA_OK) {
+		if (memcmp(other.account, key->account, KA_UUID_LEN) == 0)
+			return ka_result_fail(err, KA_CONFLICT,
+			    "the account has this key already, as \"%s\": remove that one first, or keep it", other.title);
+		n++;
+	}
+	if (r != KA_NOTFOUND)
+		return ka_store_fail(r, err);
+	if (n >= KA_ACCESS_REGISTRATIONS)
+		return ka_result_fail(err, KA_CONFLICT, "%zu accounts have registered this key already, and more are not allowed: "
+		    "a key that so many share tells nobody apart; make a new one", n);
+	return KA_OK;
+}
+
+static enum ka_result
+check_key_fields(const struct ka_key *key, struct ka_error *err)
+{
+	if (strcmp(key->type, "ssh-rsa") == 0 && key->bits < KA_REGISTRATION_RSA_BITS_MIN)
+		return ka_result_fail(err, KA_INVALID,
+		    "this RSA key has %u bits, and %d are the least: make a new one with 'ssh-keygen -t ed25519'", key->bits,
+		    KA_REGISTRATION_RSA_BITS_MIN);
+	if (key->from[0] != '\0' && !ka_address_list_ok(key->from))
+		return ka_result_fail(err, KA_INVALID,
+		    "\"%s\" is no list of addresses: write addresses or blocks such as 192.0.2.0/24, with commas between them, "
+		    "and no host bits in a block",
+		    key->from);
+	if (key->expires_s != 0 && key->not_before_s >= key->expires_s)
+		return ka_result_fail(err, KA_INVALID, "the key would expire before it is valid: check the two times");
+	return KA_OK;
+}
+
+enum ka_result
+ka_registration_add(struct ka_store *s, struct ka_key *key, const struct ka_sshkey *sshkey, struct ka_error *err)
+{
+	uint8_t payload[KA_RECORD_MAX], full[KA_KEY_KEY_LEN];
+	size_t len;
+	enum ka_result r;
+
+	memcpy(key->sha256, sshkey->sha256, sizeof(key->sha256));
+	memcpy(key->md5, sshkey->md5, sizeof(key->md5));
+	memcpy(key->type, sshkey->type, sizeof(key->type));
+	key->bits = sshkey->bits;
+	if (key->state == 0)
+		key->state = KA_KEY_ACTIVE;
+	if (key->created_s == 0)
+		key->created_s = ka_time_now();
+	if (key->title[0] == '\0')
+		default_title(key, sshkey->comment);
+	if ((r = check_key_fields(key, err)) != KA_OK || (r = check_registrations(s, key, err)) != KA_OK)
+		return r;
+	if (ka_record_put_key(key, payload, &len) != KA_OK)
+		return ka_result_fail(err, KA_INVALID, "the key \"%s\" has a field out of its range", key->title);
+	ka_record_key_key(key->sha256, key->account, full);
+	if ((r = ka_store_put(s, KA_TABLE_KEY, full, sizeof(full), payload, len)) != KA_OK ||
+	    (r = ka_store_put(s, KA_TABLE_BLOB, key->sha256, KA_SHA256_LEN, sshkey->blob, sshkey->bloblen)) != KA_OK)
+		return ka_store_fail(r, err);
+	ka_record_key_of_key(key->sha256, key->account, full);
+	if ((r = ka_store_put(s, KA_TABLE_KEY_OF, full, sizeof(full), "", 0)) != KA_OK)
+		return ka_store_fail(r, err);
+	return ka_store_fail(ka_store_note(s, KA_TABLE_KEY, key->account, "key add", key->title), err);
+}
+
+enum ka_result
+ka_registration_add_reach(
+    struct ka_store *s, const struct ka_key *key, const struct ka_project *project, struct ka_error *err)
+{
+	struct ka_member member;
+	char text[KA_UUID_TEXT_LEN];
+	uint8_t full[KA_REACH_KEY_LEN];
+	enum ka_result r;
+
+	ka_uuid_text(project->id, text);
+	if ((r = ka_catalog_get_member(s, project->id, key->account, &member)) == KA_NOTFOUND)
+		return ka_result_fail(err, KA_CONFLICT,
+		    "the account is no member of project %s, so the key could never open it: add it first (keyacct member add)",
+		    text);
+	if (r != KA_OK)
+		return ka_store_fail(r, err);
+	ka_record_reach_key(key->sha256, key->account, project->id, full);
+	return ka_store_fail(ka_store_put(s, KA_TABLE_REACH, full, sizeof(full), "", 0), err);
+}
+
+enum ka_result
+ka_registration_remove_reach(
+    struct ka_store *s, const struct ka_key *key, const uint8_t project[static KA_UUID_LEN])
+{
+	uint8_t full[KA_REACH_KEY_LEN];
+
+	ka_record_reach_key(key->sha256, key->account, project, full);
+	return ka_store_remove(s, KA_TABLE_REACH, full, sizeof(full));
+}
+
+enum ka_result
+ka_registration_remove(struct ka_store *s, const struct ka_key *key, struct ka_error *err)
+{
+	struct ka_row row = {.keylen = 0};
+	uint8_t full[KA_KEY_KEY_LEN], project[KA_UUID_LEN];
+	struct ka_key other;
+	enum ka_result r;
+
+	while ((r = ka_catalog_next_reach(s, key, &row, project)) == KA_OK)
+		if ((r = ka_registration_remove_reach(s, key, project)) != KA_OK)
+			return ka_store_fail(r, err);
+	ka_record_key_key(key->sha256, key->account, full);
+	if (r != KA_NOTFOUND || (r = ka_store_remove(s, KA_TABLE_KEY, full, sizeof(full))) != KA_OK)
+		return ka_store_fail(r, err);
+	ka_record_key_of_key(key->sha256, key->account, full);
+	if ((r = ka_store_remove(s, KA_TABLE_KEY_OF, full, sizeof(full))) != KA_OK)
+		return ka_store_fail(r, err);
+	row.keylen = 0;
+	if ((r = ka_catalog_next_registration(s, key->sha256, &row, &other)) == KA_NOTFOUND)
+		r = ka_store_remove(s, KA_TABLE_BLOB, key->sha256, KA_SHA256_LEN);
+	if (r != KA_OK)
+		return ka_store_fail(r, err);
+	return ka_store_fail(ka_store_note(s, KA_TABLE_KEY, key->account, "key remove", key->title), err);
+}

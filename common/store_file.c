@@ -1,0 +1,312 @@
+#include "common/store_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Address space, not disk: far beyond what any host's projects need, so that no administrator ever meets the limit. */
+#define MAP_SIZE ((size_t)1 << 38)
+
+/* A key blob is the only value that may be longer than KA_RECORD_MAX: the view never reads it. */
+#define VALUE_MAX 4096
+
+static enum ka_result
+result_of(int rc)
+{
+	switch (rc) {
+	case MDB_SUCCESS:
+		return KA_OK;
+	case MDB_NOTFOUND:
+		return KA_NOTFOUND;
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+	case MDB_INCOMPATIBLE:
+	case MDB_BAD_DBI:
+		return KA_CORRUPT;
+	case MDB_BAD_VALSIZE:
+		return KA_INVALID;
+	default:
+		return KA_UNAVAIL;
+	}
+}
+
+static enum ka_result
+failed(struct ka_error *err, int rc, const char *path)
+{
+	enum ka_result r = result_of(rc);
+
+	if (rc == EACCES)
+		return ka_result_fail(err, r, "cannot open %s: permission denied; run this as root", path);
+	if (rc == ENOENT)
+		return ka_result_fail(err, r, "there is no database: %s is missing; make one with 'keyacct init'", path);
+	if (rc == ENOSPC || rc == EDQUOT || rc == EIO || rc == EFBIG)
+		return ka_result_fail(err, r,
+		    "cannot write %s: %s; nothing was changed, free some space or lift the limit and try again", path,
+		    mdb_strerror(rc));
+	if (r == KA_CORRUPT || rc == MDB_NOTFOUND)
+		return ka_result_fail(
+		    err, KA_CORRUPT, "%s is damaged (%s): restore it from a backup", path, mdb_strerror(rc));
+	return ka_result_fail(err, r, "cannot use %s: %s", path, mdb_strerror(rc));
+}
+
+/* A page that makes no sense stops liblmdb; it must not stop with a core dump but with our sentence and status. */
+static void
+on_assert(MDB_env *env, const char *message)
+{
+	const char *path = "the database";
+
+	(void)mdb_env_get_path(env, &path);
+	(void)fprintf(stderr, "keyacct: %s is damaged (%s): restore it from a backup\n", path, message);
+	_exit(5);
+}
+
+enum ka_result
+ka_store_file_path(const char *dir, const char *name, char path[static PATH_MAX], struct ka_error *err)
+{
+	int n = snprintf(path, PATH_MAX, "%s/%s", dir, name);
+
+	if (n < 0 || n >= PATH_MAX)
+		return ka_result_fail(err, KA_INVALID, "the directory name is too long: %s", dir);
+	return KA_OK;
+}
+
+static int
+open_env(const char *path, unsigned flags, MDB_env **env)
+{
+	int rc, fd;
+
+	*env = NULL;
+	if ((rc = mdb_env_create(env)) != 0)
+		return rc;
+	if ((rc = mdb_env_set_mapsize(*env, MAP_SIZE)) == 0 && (rc = mdb_env_set_maxdbs(*env, KA_TABLES)) == 0 &&
+	    (rc = mdb_env_set_assert(*env, on_assert)) == 0 &&
+	    /* 0600 is the lock file's mode: nobody else may ever read or write it (LMDB 0.9.24 mdb.c:726). */
+	    (rc = mdb_env_open(*env, path, flags | MDB_NOSUBDIR | MDB_NOTLS, 0600)) == 0 &&
+	    (rc = mdb_env_get_fd(*env, &fd)) == 0) {
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		return 0;
+	}
+	mdb_env_close(*env);
+	*env = NULL;
+	return rc;
+}
+
+static int
+open_tables(struct ka_store_file *f, unsigned flags, const enum ka_table *tables, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = mdb_dbi_open(f->txn, ka_record_table_name(tables[i]), flags, &f->dbi[tables[i]]);
+	return rc;
+}
+
+/* Fill the new file and give it its mode and group. */
+static int
+create_contents(struct ka_store_file *f, mode_t mode, gid_t gid, const enum ka_table *tables, size_t n,
+    enum ka_result (*fill)(struct ka_store_file *))
+{
+	int rc, fd;
+
+	if ((rc = mdb_txn_begin(f->env, NULL, 0, &f->txn)) != 0 || (rc = open_tables(f, MDB_CREATE, tables, n)) != 0)
+		return rc;
+	if (fill != NULL && fill(f) != KA_OK)
+		return EIO;
+	rc = mdb_txn_commit(f->txn);
+	f->txn = NULL;
+	if (rc != 0 || (rc = mdb_env_get_fd(f->env, &fd)) != 0)
+		return rc;
+	return fchown(fd, (uid_t)-1, gid) != 0 || fchmod(fd, mode) != 0 || fsync(fd) != 0 ? errno : 0;
+}
+
+enum ka_result
+ka_store_file_create(const char *path, mode_t mode, gid_t gid, const enum ka_table *tables, size_t n,
+    enum ka_result (*fill)(struct ka_store_file *), struct ka_error *err)
+{
+	char temporary[PATH_MAX + 8];
+	struct ka_store_file f = {.write = true};
+	int rc;
+
+	(void)snprintf(temporary, sizeof(temporary), "%s.new", path);
+	if (unlink(temporary) != 0 && errno != ENOENT)
+		return failed(err, errno, temporary);
+	/* Nobody else knows this file yet; without a lock file there is none to protect. */
+	if ((rc = open_env(temporary, MDB_NOLOCK, &f.env)) != 0)
+		return failed(err, rc, temporary);
+	rc = create_contents(&f, mode, gid, tables, n, fill);
+	ka_store_file_close(&f);
+	if (rc == 0 && rename(temporary, path) != 0)
+		rc = errno;
+	if (rc != 0)
+		(void)unlink(temporary);
+	return rc == 0 ? KA_OK : failed(err, rc, path);
+}
+
+enum ka_result
+ka_store_file_open(const char *path, bool write, const enum ka_table *tables, size_t n, struct ka_store_file *f,
+    struct ka_error *err)
+{
+	struct stat st;
+	int rc, dead;
+
+	memset(f, 0, sizeof(*f));
+	f->write = write;
+	(void)snprintf(f->path, sizeof(f->path), "%s", path);
+	/* liblmdb creates a file that is missing, and takes one without a byte for a new one. */
+	if (stat(path, &st) != 0)
+		return failed(err, errno, path);
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return failed(err, MDB_INVALID, path);
+	if ((rc = open_env(path, write ? 0 : MDB_RDONLY, &f->env)) != 0)
+		return failed(err, rc, path);
+	(void)mdb_reader_check(f->env, &dead);
+	if ((rc = mdb_txn_begin(f->env, NULL, write ? 0 : MDB_RDONLY, &f->txn)) == 0 &&
+	    (rc = open_tables(f, 0, tables, n)) == 0)
+		return KA_OK;
+	ka_store_file_close(f);
+	return failed(err, rc, path);
+}
+
+void
+ka_store_file_close(struct ka_store_file *f)
+{
+	if (f->txn != NULL)
+		mdb_txn_abort(f->txn);
+	if (f->env != NULL)
+		mdb_env_close(f->env);
+	f->txn = NULL;
+	f->env = NULL;
+}
+
+enum ka_result
+ka_store_file_begin(struct ka_store_file *f, struct ka_error *err)
+{
+	int rc = f->txn != NULL ? 0 : mdb_txn_begin(f->env, NULL, f->write ? 0 : MDB_RDONLY, &f->txn);
+
+	return rc == 0 ? KA_OK : failed(err, rc, f->path);
+}
+
+enum ka_result
+ka_store_file_commit(struct ka_store_file *f, struct ka_error *err)
+{
+	int rc = mdb_txn_commit(f->txn);
+
+	f->txn = NULL;
+	return rc == 0 ? KA_OK : failed(err, rc, f->path);
+}
+
+enum ka_result
+ka_store_file_value(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen,
+    const uint8_t **payload, size_t *n)
+{
+	uint8_t bytes[KA_KEY_MAX]; /* MDB_val has no const */
+	MDB_val k = {.mv_size = keylen, .mv_data = bytes}, v;
+	int rc;
+
+	memcpy(bytes, key, keylen);
+	if ((rc = mdb_get(f->txn, f->dbi[table], &k, &v)) != 0)
+		return result_of(rc);
+	return ka_record_unseal(table, key, keylen, v.mv_data, v.mv_size, payload, n);
+}
+
+static enum ka_result
+copy_row(enum ka_table table, const MDB_val *k, const MDB_val *v, struct ka_row *row)
+{
+	const uint8_t *payload;
+
+	if (k->mv_size == 0 || k->mv_size > KA_KEY_MAX ||
+	    ka_record_unseal(table, k->mv_data, k->mv_size, v->mv_data, v->mv_size, &payload, &row->len) != KA_OK ||
+	    row->len > sizeof(row->payload))
+		return KA_CORRUPT;
+	row->keylen = k->mv_size;
+	memcpy(row->key, k->mv_data, k->mv_size);
+	memcpy(row->payload, payload, row->len);
+	return KA_OK;
+}
+
+enum ka_result
+ka_store_file_seek(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, struct ka_row *row)
+{
+	uint8_t bytes[KA_KEY_MAX + 1];
+	MDB_val k = {.mv_size = keylen, .mv_data = bytes}, v;
+	MDB_cursor *cursor = NULL;
+	enum ka_result r;
+
+	if ((r = result_of(mdb_cursor_open(f->txn, f->dbi[table], &cursor))) != KA_OK)
+		return r;
+	memcpy(bytes, key, keylen);
+	/* MDB_SET_RANGE takes no empty key. */
+	r = result_of(mdb_cursor_get(cursor, &k, &v, keylen > 0 ? MDB_SET_RANGE : MDB_FIRST));
+	if (r == KA_OK)
+		r = copy_row(table, &k, &v, row);
+	mdb_cursor_close(cursor);
+	return r;
+}
+
+enum ka_result
+ka_store_file_get(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, struct ka_row *row)
+{
+	const uint8_t *payload;
+	enum ka_result r = ka_store_file_value(f, table, key, keylen, &payload, &row->len);
+
+	if (r != KA_OK)
+		return r;
+	if (row->len > sizeof(row->payload))
+		return KA_CORRUPT;
+	row->keylen = keylen;
+	memcpy(row->key, key, keylen);
+	memcpy(row->payload, payload, row->len);
+	return KA_OK;
+}
+
+enum ka_result
+ka_store_file_next(
+    struct ka_store_file *f, enum ka_table table, const void *prefix, size_t prefixlen, struct ka_row *row)
+{
+	uint8_t from[KA_KEY_MAX + 1];
+	size_t len = prefixlen;
+	enum ka_result r;
+
+	if (row->keylen > 0) {
+		memcpy(from, row->key, row->keylen);
+		from[row->keylen] = 0;
+		len = row->keylen + 1;
+	} else {
+		memcpy(from, prefix, prefixlen);
+	}
+	if ((r = ka_store_file_seek(f, table, from, len, row)) != KA_OK)
+		return r;
+	return row->keylen >= prefixlen && memcmp(row->key, prefix, prefixlen) == 0 ? KA_OK : KA_NOTFOUND;
+}
+
+enum ka_result
+ka_store_file_put(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, const void *payload,
+    size_t len)
+{
+	size_t room = table == KA_TABLE_BLOB ? VALUE_MAX : KA_RECORD_MAX;
+	uint8_t bytes[KA_KEY_MAX], value[VALUE_MAX];
+	MDB_val k = {.mv_size = keylen, .mv_data = bytes}, v = {.mv_data = value};
+
+	if (ka_record_seal(table, key, keylen, payload, len, value, room, &v.mv_size) != KA_OK)
+		return KA_INVALID;
+	memcpy(bytes, key, keylen);
+	return result_of(mdb_put(f->txn, f->dbi[table], &k, &v, 0));
+}
+
+enum ka_result
+ka_store_file_remove(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen)
+{
+	uint8_t bytes[KA_KEY_MAX];
+	MDB_val k = {.mv_size = keylen, .mv_data = bytes};
+	int rc;
+
+	memcpy(bytes, key, keylen);
+	rc = mdb_del(f->txn, f->dbi[table], &k, NULL);
+	return rc == MDB_NOTFOUND ? KA_OK : result_of(rc);
+}

@@ -1,0 +1,84 @@
+#ifndef KA_STORE_FILE_H
+#define KA_STORE_FILE_H
+/*
+ * One LMDB file of ours: opened, created, read and written the way all of them are. What belongs together in several files is
+ * common/store's business. Only common/store and common/usage use this.
+ * Thread safety: none; one file once in a process (LMDB loses its locks when a file is opened twice).
+ */
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/record.h"
+#include "common/result.h"
+
+struct MDB_env;
+struct MDB_txn;
+
+struct ka_store_file {
+	char path[PATH_MAX];
+	bool write;
+	struct MDB_env *env;
+	struct MDB_txn *txn; /* NULL between a commit and the next begin */
+	unsigned dbi[KA_TABLES];
+};
+
+/**
+ * ka_store_file_path(dir, name, path, err):
+ * Put "${dir}/${name}" into ${path}.
+ * Returns KA_OK; KA_INVALID: too long.
+ */
+enum ka_result ka_store_file_path(const char *dir, const char *name, char path[static PATH_MAX], struct ka_error *err);
+
+/**
+ * ka_store_file_create(path, mode, gid, tables, n, fill, err):
+ * Make a file with empty ${tables}, and what ${fill} (NULL: nothing) puts into them. It appears whole, with its mode and
+ * group, or not at all; one that is there is replaced.
+ * Returns KA_OK; KA_UNAVAIL.
+ */
+enum ka_result ka_store_file_create(const char *path, mode_t mode, gid_t gid, const enum ka_table *tables, size_t n,
+    enum ka_result (*fill)(struct ka_store_file *), struct ka_error *err);
+
+/**
+ * ka_store_file_open(path, write, tables, n, file, err):
+ * Open the file, begin a transaction and find ${tables}.
+ * Ownership: ka_store_file_close drops what was not committed; it is fine on a file that is all zero or failed to open.
+ * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_store_file_open(const char *path, bool write, const enum ka_table *tables, size_t n,
+    struct ka_store_file *file, struct ka_error *err);
+void ka_store_file_close(struct ka_store_file *file);
+
+/**
+ * ka_store_file_begin(file, err), ka_store_file_commit(file, err):
+ * Begin the next transaction unless one is open; make what was written durable.
+ * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_store_file_begin(struct ka_store_file *file, struct ka_error *err);
+enum ka_result ka_store_file_commit(struct ka_store_file *file, struct ka_error *err);
+
+/**
+ * ka_store_file_value(file, table, key, keylen, payload, n):
+ * Point ${payload} at the row's bytes inside the file: good until the transaction writes or ends.
+ * Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_store_file_value(struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen,
+    const uint8_t **payload, size_t *n);
+
+/**
+ * ka_store_file_get, _seek, _next: as ka_view_get, ka_view_seek and ka_view_next, inside the transaction.
+ * ka_store_file_put, _remove: write or remove one row; removing what is not there is fine. KA_INVALID: it does not fit.
+ */
+enum ka_result ka_store_file_get(
+    struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen, struct ka_row *row);
+enum ka_result ka_store_file_seek(
+    struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen, struct ka_row *row);
+enum ka_result ka_store_file_next(
+    struct ka_store_file *file, enum ka_table table, const void *prefix, size_t prefixlen, struct ka_row *row);
+enum ka_result ka_store_file_put(struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen,
+    const void *payload, size_t len);
+enum ka_result ka_store_file_remove(struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen);
+
+#endif
