@@ -5,8 +5,9 @@
 #include "common/address.h"
 #include "common/time.h"
 
-#define VERSION  1
-#define ENVELOPE 9 /* version, checksum */
+#define VERSION      0x01
+#define INCOMPATIBLE 0x0f /* the version byte's bits that a reader has to know */
+#define ENVELOPE     9    /* version, checksum */
 
 static const char *const table_names[KA_TABLES] = {
     [KA_TABLE_PROJECT] = "project",
@@ -98,10 +99,14 @@ ka_record_from_be64(const uint8_t bytes[static 8])
 
 /* The key's length goes in too, so that no byte can move from the key to the payload. */
 static uint64_t
-row_checksum(enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
+row_checksum(uint8_t version, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
 {
-	const uint8_t head[3] = {VERSION, (uint8_t)table, (uint8_t)keylen};
+	const char *name = table_names[table];
+	const uint8_t head[2] = {version, (uint8_t)keylen};
 	uint64_t sum = ka_record_checksum(KA_CHECKSUM_START, head, sizeof(head));
+
+	/* The table's name and not its number here, which changes when a table is added. */
+	sum = ka_record_checksum(sum, name, strlen(name) + 1);
 
 	return ka_record_checksum(ka_record_checksum(sum, key, keylen), payload, len);
 }
@@ -113,7 +118,7 @@ ka_record_seal(enum ka_table table, const void *key, size_t keylen, const void *
 	if (keylen > KA_KEY_MAX || len + ENVELOPE > outlen)
 		return KA_INVALID;
 	out[0] = VERSION;
-	ka_record_be64(row_checksum(table, key, keylen, payload, len), out + 1);
+	ka_record_be64(row_checksum(VERSION, table, key, keylen, payload, len), out + 1);
 	if (len > 0)
 		memcpy(out + ENVELOPE, payload, len);
 	*n = len + ENVELOPE;
@@ -124,9 +129,9 @@ enum ka_result
 ka_record_unseal(enum ka_table table, const void *key, size_t keylen, const uint8_t *value, size_t len,
     const uint8_t **payload, size_t *n)
 {
-	if (len < ENVELOPE || keylen > KA_KEY_MAX || value[0] != VERSION)
+	if (len < ENVELOPE || keylen > KA_KEY_MAX || (value[0] & INCOMPATIBLE) != VERSION)
 		return KA_CORRUPT;
-	if (row_checksum(table, key, keylen, value + ENVELOPE, len - ENVELOPE) != ka_record_from_be64(value + 1))
+	if (row_checksum(value[0], table, key, keylen, value + ENVELOPE, len - ENVELOPE) != ka_record_from_be64(value + 1))
 		return KA_CORRUPT;
 	*payload = value + ENVELOPE;
 	*n = len - ENVELOPE;

@@ -5,8 +5,10 @@
  * A stored value is a version byte, a checksum over table, key and payload, and the payload. libc alone.
  * Thread safety: no state is kept; any number of threads.
  *
- * What is added to a payload goes at its end: an older reader ignores bytes that it does not know. Anything else takes a
- * new version byte, and older readers answer KA_CORRUPT.
+ * The version byte: its low four bits are incompatible, and a reader that does not know their value answers KA_CORRUPT; its
+ * high four are compatible, and readers ignore those that they do not know. What is added to a payload goes at its end, where
+ * an older reader ignores it; a table that is added is not looked at. Modules of older versions stay mapped in running
+ * processes for months, so almost every change has to be a compatible one.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +40,7 @@
 #define KA_UID_FIRST 1879048192U /* 0x70000000 */
 #define KA_UID_LAST  2147352575U /* 0x7ffdffff */
 
+/* The change log stores these numbers: a new table comes last. */
 enum ka_table {
 	/* access.mdb */
 	KA_TABLE_PROJECT,   /* project                       -> struct ka_project */

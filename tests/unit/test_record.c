@@ -808,9 +808,42 @@ sealed_bytes_are_pinned(void **state)
 	assert_true(ka_record_checksum(KA_CHECKSUM_START, "", 0) == 0xcbf29ce484222325ULL);
 	assert_true(ka_record_checksum(KA_CHECKSUM_START, "a", 1) == 0xaf63dc4c8601ec8cULL);
 	assert_true(ka_record_checksum(KA_CHECKSUM_START, "foobar", 6) == 0x85944171f73967e8ULL);
-	sum = ka_record_checksum(KA_CHECKSUM_START, "\x01\x0c\x10", 3);
+	sum = ka_record_checksum(KA_CHECKSUM_START, "\x01\x10name", 7); /* version, key length, table, NUL */
 	sum = ka_record_checksum(ka_record_checksum(sum, "0123456789abcdef", 16), want, sizeof(want));
 	assert_true(ka_record_from_be64(value + 1) == sum);
+}
+
+/* A newer writer's compatible bits and longer payload are read; an incompatible bit is not. */
+static void
+version_bits(void **state)
+{
+	uint8_t payload[KA_RECORD_MAX], value[KA_RECORD_MAX];
+	struct ka_name name = {.uid = KA_UID_FIRST, .home = "/h", .shell = "/s"}, got;
+	const uint8_t *found;
+	size_t n, m, len;
+
+	(void)state;
+	assert_int_equal(ka_record_put_name(&name, payload, &n), KA_OK);
+	memset(payload + n, 0xee, 7);
+	for (unsigned version = 0; version < 256; version++) {
+		const uint8_t head[] = {(uint8_t)version, 16};
+		uint64_t sum = ka_record_checksum(KA_CHECKSUM_START, head, 2);
+
+		assert_int_equal(
+		    ka_record_seal(KA_TABLE_NAME, "0123456789abcdef", 16, payload, n + 7, value, sizeof(value), &m), KA_OK);
+		value[0] = (uint8_t)version;
+		sum = ka_record_checksum(ka_record_checksum(sum, "name", 5), "0123456789abcdef", 16);
+		ka_record_be64(ka_record_checksum(sum, payload, n + 7), value + 1);
+		if ((version & 0x0f) != 1) {
+			assert_int_equal(
+			    ka_record_unseal(KA_TABLE_NAME, "0123456789abcdef", 16, value, m, &found, &len), KA_CORRUPT);
+			continue;
+		}
+		assert_int_equal(ka_record_unseal(KA_TABLE_NAME, "0123456789abcdef", 16, value, m, &found, &len), KA_OK);
+		assert_int_equal(ka_record_get_name(found, len, &got), KA_OK);
+		assert_int_equal(got.uid, KA_UID_FIRST);
+		assert_string_equal(got.shell, "/s");
+	}
 }
 
 static void
@@ -932,6 +965,7 @@ main(void)
 	    cmocka_unit_test(no_byte_moves_from_key_to_payload),
 	    cmocka_unit_test(what_does_not_fit_is_not_sealed),
 	    cmocka_unit_test(sealed_bytes_are_pinned),
+	    cmocka_unit_test(version_bits),
 	    cmocka_unit_test(order_of_keys_is_order_of_numbers),
 	    cmocka_unit_test(every_table_has_its_own_name),
 	    cmocka_unit_test(largest_rows_fit_half_a_page),

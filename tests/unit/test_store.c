@@ -373,7 +373,7 @@ too_many_registrations_of_one_key(void **state)
 	struct ka_account account;
 	struct ka_key key = {.title = "shared"};
 	struct ka_error err = {""};
-	char handle[16];
+	char handle[32];
 
 	(void)state;
 	memset(sshkey.sha256, 1, sizeof(sshkey.sha256));
