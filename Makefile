@@ -42,7 +42,7 @@ STATIC       = $(if $(SANITIZE),,-static-pie)
 # What NSS, PAM and the helper are made of: libc alone.
 CORE   := uuid time base64 fingerprint text address record view access logline spool session result
 # What only root's tool may use: liblmdb, libcrypto.
-ADMIN  := lock store_file store catalog registration model usage sshkey paste
+ADMIN  := lock store_file store catalog registration membership model usage sshkey paste
 TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
 TOOL   := $(filter-out keyacct-keys,$(TOOL))
 
@@ -123,19 +123,20 @@ demo:
 # Installation: DESTDIR is for packagers; the demo and the tests install into a private copy of the host's files.
 INSTALL = install
 MODULES = $B
-MAN8 = $(wildcard */*.8)
+# Over a host in service: no process may ever find a file missing or half written.
+replace = $(INSTALL) -m $1 $2 $(DESTDIR)$3/.$(notdir $2).new && mv -f $(DESTDIR)$3/.$(notdir $2).new $(DESTDIR)$3/$(notdir $2)
 install: all
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(MANDIR)/man8 \
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 \
 	    $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
-	$(INSTALL) -m 644 $(MODULES)/libnss_keyacct.so.2 $(DESTDIR)$(LIBDIR)/
-	$(INSTALL) -m 644 $(MODULES)/pam_keyacct.so $(DESTDIR)$(PAMDIR)/
-	$(INSTALL) -m 755 $B/keyacct-keys $(DESTDIR)$(LIBEXECDIR)/
-	$(INSTALL) -m 755 $B/keyacct $(DESTDIR)$(SBINDIR)/
+	$(call replace,644,$(MODULES)/libnss_keyacct.so.2,$(LIBDIR))
+	$(call replace,644,$(MODULES)/pam_keyacct.so,$(PAMDIR))
+	$(call replace,755,$B/keyacct-keys,$(LIBEXECDIR))
+	$(call replace,755,$B/keyacct,$(SBINDIR))
 	sed 's,@LIBEXECDIR@,$(LIBEXECDIR),g' share/00-keyacct.conf >$(DESTDIR)$(SHAREDIR)/00-keyacct.conf
 	$(INSTALL) -m 644 share/sshd.account.pam share/sshd.session.pam share/nsswitch.sed $(DESTDIR)$(SHAREDIR)/
 	$(INSTALL) -m 644 share/keyacct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/keyacct.conf
 	$(INSTALL) -m 644 share/keyacct.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/keyacct.conf
-	$(if $(MAN8),$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/)
+	$(foreach n,5 7 8,$(INSTALL) -m 644 $(wildcard */*.$n) $(DESTDIR)$(MANDIR)/man$n/ &&) :
 
 clean:
 	rm -rf build build-*

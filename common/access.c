@@ -123,30 +123,53 @@ ka_access_judge_key(
 	return KA_REASON_GRANTED;
 }
 
-/* Is the registration's account in the project now? Sets ${reg}->role when it is. */
+/*
+ * What one membership, the account's own or a group's, adds to ${reg}: the highest role of those that hold now, or, when none
+ * does, the reason of the one that came closest. ${reg}->reason is KA_REASON_NOT_MEMBER at first.
+ */
 static enum ka_result
-judge_member(struct ka_view *view, const struct ka_access_question *q, struct ka_access_registration *reg)
+add_membership(struct ka_view *view, const struct ka_access_question *q, enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], struct ka_access_registration *reg)
 {
+	enum ka_reason reason = KA_REASON_GRANTED;
 	uint8_t key[KA_MEMBER_KEY_LEN];
 	struct ka_member member;
 	struct ka_row row;
 	enum ka_result r;
 
-	ka_record_member_key(q->project, KA_SUBJECT_ACCOUNT, reg->account.id, key);
-	if ((r = ka_view_get(view, KA_TABLE_MEMBER, key, sizeof(key), &row)) == KA_NOTFOUND) {
-		reg->reason = KA_REASON_NOT_MEMBER;
+	ka_record_member_key(q->project, kind, subject, key);
+	if ((r = ka_view_get(view, KA_TABLE_MEMBER, key, sizeof(key), &row)) == KA_NOTFOUND)
 		return KA_OK;
-	}
 	if (r != KA_OK || (r = ka_record_row_member(&row, &member)) != KA_OK)
 		return r;
-	reg->role = member.role;
 	if (too_early(member.not_before_s, q->at_s))
-		reg->reason = KA_REASON_MEMBER_NOT_YET;
+		reason = KA_REASON_MEMBER_NOT_YET;
 	else if (too_late(member.expires_s, q->at_s))
-		reg->reason = KA_REASON_MEMBER_EXPIRED;
-	else
-		reg->reason = KA_REASON_GRANTED;
+		reason = KA_REASON_MEMBER_EXPIRED;
+	if (reason == KA_REASON_GRANTED && (reg->reason != KA_REASON_GRANTED || member.role > reg->role))
+		reg->role = member.role;
+	if (reason == KA_REASON_GRANTED || (reg->reason != KA_REASON_GRANTED && reason > reg->reason))
+		reg->reason = reason;
 	return KA_OK;
+}
+
+/* Is the registration's account in the project now, itself or through a group? Sets ${reg}->role when it is. */
+static enum ka_result
+judge_member(struct ka_view *view, const struct ka_access_question *q, struct ka_access_registration *reg)
+{
+	struct ka_row row = {.keylen = 0};
+	enum ka_result r;
+
+	reg->reason = KA_REASON_NOT_MEMBER;
+	if ((r = add_membership(view, q, KA_SUBJECT_ACCOUNT, reg->account.id, reg)) != KA_OK)
+		return r;
+	for (int i = 0; (r = ka_view_next(view, KA_TABLE_GROUP_OF, reg->account.id, KA_UUID_LEN, &row)) == KA_OK; i++) {
+		if (i == KA_ACCESS_GROUPS || row.keylen != KA_PAIR_KEY_LEN)
+			return KA_CORRUPT;
+		if ((r = add_membership(view, q, KA_SUBJECT_GROUP, row.key + KA_UUID_LEN, reg)) != KA_OK)
+			return r;
+	}
+	return r == KA_NOTFOUND ? KA_OK : r;
 }
 
 /* May this key of this account be used for the project at all? */

@@ -16,6 +16,7 @@
 
 /* Registrations of one key (by different accounts): bounds what one probe may cost. The store refuses one more. */
 #define KA_ACCESS_REGISTRATIONS 32
+#define KA_ACCESS_GROUPS        64 /* groups of one account, likewise */
 #define KA_ACCESS_OPTIONS_LEN   (KA_FROM_LEN + 64)
 
 /*

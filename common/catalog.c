@@ -1,5 +1,6 @@
 #include "common/catalog.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,17 +23,119 @@ ka_catalog_get_project(struct ka_store *s, const uint8_t id[static KA_UUID_LEN],
 }
 
 enum ka_result
-ka_catalog_get_member(struct ka_store *s, const uint8_t project[static KA_UUID_LEN],
-    const uint8_t account[static KA_UUID_LEN], struct ka_member *member)
+ka_catalog_get_group(struct ka_store *s, const uint8_t id[static KA_UUID_LEN], struct ka_group *group)
+{
+	struct ka_row row;
+	enum ka_result r = ka_store_get(s, KA_TABLE_GROUP, id, KA_UUID_LEN, &row);
+
+	return r == KA_OK ? ka_record_row_group(&row, group) : r;
+}
+
+enum ka_result
+ka_catalog_subject_name(struct ka_store *s, enum ka_subject kind, const uint8_t id[static KA_UUID_LEN],
+    char name[static KA_SUBJECT_NAME_LEN])
+{
+	struct ka_account account;
+	struct ka_group group;
+	enum ka_result r;
+
+	if (kind == KA_SUBJECT_GROUP) {
+		if ((r = ka_catalog_get_group(s, id, &group)) == KA_OK)
+			(void)snprintf(name, KA_SUBJECT_NAME_LEN, "@%s", group.name);
+		return r;
+	}
+	if ((r = ka_catalog_get_account(s, id, &account)) == KA_OK)
+		(void)snprintf(name, KA_SUBJECT_NAME_LEN, "%s", account.handle);
+	return r;
+}
+
+enum ka_result
+ka_catalog_get_member(struct ka_store *s, const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], struct ka_member *member)
 {
 	uint8_t key[KA_MEMBER_KEY_LEN];
 	struct ka_row row;
 	enum ka_result r;
 
-	ka_record_member_key(project, KA_SUBJECT_ACCOUNT, account, key);
+	ka_record_member_key(project, kind, subject, key);
 	if ((r = ka_store_get(s, KA_TABLE_MEMBER, key, sizeof(key), &row)) != KA_OK)
 		return r;
 	return ka_record_row_member(&row, member);
+}
+
+enum ka_result
+ka_catalog_next_group(struct ka_store *s, struct ka_row *row, struct ka_group *group)
+{
+	enum ka_result r = ka_store_next(s, KA_TABLE_GROUP, "", 0, row);
+
+	return r == KA_OK ? ka_record_row_group(row, group) : r;
+}
+
+/* The second id of the next pair that begins with ${first}. */
+static enum ka_result
+next_pair(struct ka_store *s, enum ka_table table, const uint8_t first[static KA_UUID_LEN], struct ka_row *row)
+{
+	enum ka_result r = ka_store_next(s, table, first, KA_UUID_LEN, row);
+
+	return r == KA_OK && row->keylen != KA_PAIR_KEY_LEN ? KA_CORRUPT : r;
+}
+
+enum ka_result
+ka_catalog_next_group_member(
+    struct ka_store *s, const uint8_t group[static KA_UUID_LEN], struct ka_row *row, struct ka_account *account)
+{
+	enum ka_result r = next_pair(s, KA_TABLE_GROUP_MEMBER, group, row);
+
+	if (r == KA_OK && (r = ka_catalog_get_account(s, row->key + KA_UUID_LEN, account)) == KA_NOTFOUND)
+		return KA_CORRUPT;
+	return r;
+}
+
+enum ka_result
+ka_catalog_next_group_of(
+    struct ka_store *s, const uint8_t account[static KA_UUID_LEN], struct ka_row *row, struct ka_group *group)
+{
+	enum ka_result r = next_pair(s, KA_TABLE_GROUP_OF, account, row);
+
+	if (r == KA_OK && (r = ka_catalog_get_group(s, row->key + KA_UUID_LEN, group)) == KA_NOTFOUND)
+		return KA_CORRUPT;
+	return r;
+}
+
+enum ka_result
+ka_catalog_is_member(
+    struct ka_store *s, const uint8_t project[static KA_UUID_LEN], const uint8_t account[static KA_UUID_LEN])
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_member member;
+	struct ka_group group;
+	enum ka_result r;
+
+	if ((r = ka_catalog_get_member(s, project, KA_SUBJECT_ACCOUNT, account, &member)) != KA_NOTFOUND)
+		return r;
+	while ((r = ka_catalog_next_group_of(s, account, &row, &group)) == KA_OK)
+		if ((r = ka_catalog_get_member(s, project, KA_SUBJECT_GROUP, group.id, &member)) != KA_NOTFOUND)
+			return r;
+	return r;
+}
+
+/* Has ${account} the project by itself, or by a group that comes before ${group}? Then it has been named already. */
+static enum ka_result
+listed_before(struct ka_store *s, const uint8_t account[static KA_UUID_LEN], const struct ka_group *group,
+    const uint8_t project[static KA_UUID_LEN])
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_group earlier;
+	struct ka_member member;
+	enum ka_result r;
+
+	if ((r = ka_catalog_get_member(s, project, KA_SUBJECT_ACCOUNT, account, &member)) != KA_NOTFOUND)
+		return r;
+	while ((r = ka_catalog_next_group_of(s, account, &row, &earlier)) == KA_OK &&
+	    memcmp(earlier.id, group->id, KA_UUID_LEN) != 0)
+		if ((r = ka_catalog_get_member(s, project, KA_SUBJECT_GROUP, earlier.id, &member)) != KA_NOTFOUND)
+			return r;
+	return r == KA_OK ? KA_NOTFOUND : r;
 }
 
 enum ka_result
@@ -61,22 +164,51 @@ ka_catalog_next_member(struct ka_store *s, const uint8_t project[static KA_UUID_
 }
 
 enum ka_result
-ka_catalog_next_membership(struct ka_store *s, const uint8_t account[static KA_UUID_LEN], struct ka_row *row,
-    struct ka_member *member)
+ka_catalog_next_membership(struct ka_store *s, enum ka_subject kind, const uint8_t subject[static KA_UUID_LEN],
+    struct ka_row *row, struct ka_member *member)
 {
-	uint8_t prefix[1 + KA_UUID_LEN] = {KA_SUBJECT_ACCOUNT}, key[KA_MEMBER_KEY_LEN];
-	struct ka_row found;
+	uint8_t prefix[1 + KA_UUID_LEN];
 	enum ka_result r;
 
-	memcpy(prefix + 1, account, KA_UUID_LEN);
+	prefix[0] = (uint8_t)kind;
+	memcpy(prefix + 1, subject, KA_UUID_LEN);
 	if ((r = ka_store_next(s, KA_TABLE_MEMBER_OF, prefix, sizeof(prefix), row)) != KA_OK)
 		return r;
 	if (row->keylen != KA_MEMBER_KEY_LEN)
 		return KA_CORRUPT;
-	ka_record_member_key(row->key + 1 + KA_UUID_LEN, KA_SUBJECT_ACCOUNT, account, key);
-	if ((r = ka_store_get(s, KA_TABLE_MEMBER, key, sizeof(key), &found)) != KA_OK)
-		return r == KA_NOTFOUND ? KA_CORRUPT : r;
-	return ka_record_row_member(&found, member);
+	r = ka_catalog_get_member(s, row->key + sizeof(prefix), kind, subject, member);
+	return r == KA_NOTFOUND ? KA_CORRUPT : r;
+}
+
+enum ka_result
+ka_catalog_next_project_of(struct ka_store *s, const uint8_t account[static KA_UUID_LEN], struct ka_project_of *at,
+    uint8_t project[static KA_UUID_LEN])
+{
+	struct ka_member member;
+	enum ka_result r;
+
+	for (;;) {
+		if (at->groups)
+			r = ka_catalog_next_membership(s, KA_SUBJECT_GROUP, at->group.id, &at->row, &member);
+		else
+			r = ka_catalog_next_membership(s, KA_SUBJECT_ACCOUNT, account, &at->row, &member);
+		if (r == KA_OK && at->groups) {
+			/* Named once: by its own membership, or by the first of its groups. */
+			r = listed_before(s, account, &at->group, member.project);
+			if (r == KA_OK)
+				continue;
+			if (r == KA_NOTFOUND)
+				r = KA_OK;
+		}
+		if (r == KA_OK)
+			memcpy(project, member.project, KA_UUID_LEN);
+		if (r != KA_NOTFOUND)
+			return r;
+		at->groups = true;
+		at->row.keylen = 0;
+		if ((r = ka_catalog_next_group_of(s, account, &at->group_row, &at->group)) != KA_OK)
+			return r;
+	}
 }
 
 enum ka_result
@@ -171,6 +303,23 @@ ka_catalog_find_account(struct ka_store *s, const char *text, struct ka_account 
 		    err, KA_NOTFOUND, "there is no account \"%s\"; 'keyacct account list' shows them", text);
 	if (r == KA_OK)
 		r = row.len == KA_UUID_LEN ? ka_catalog_get_account(s, row.payload, account) : KA_CORRUPT;
+	return ka_store_fail(r, err);
+}
+
+enum ka_result
+ka_catalog_find_group(struct ka_store *s, const char *text, struct ka_group *group, struct ka_error *err)
+{
+	struct ka_row row;
+	enum ka_result r = KA_NOTFOUND;
+
+	if (text[0] == '@')
+		text++;
+	if (ka_record_handle_ok(text))
+		r = ka_store_get(s, KA_TABLE_GROUP_NAME, text, strlen(text), &row);
+	if (r == KA_NOTFOUND)
+		return ka_result_fail(err, r, "there is no group \"%s\"; 'keyacct group list' shows them", text);
+	if (r == KA_OK)
+		r = row.len == KA_UUID_LEN ? ka_catalog_get_group(s, row.payload, group) : KA_CORRUPT;
 	return ka_store_fail(r, err);
 }
 

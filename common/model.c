@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/access.h"
 #include "common/catalog.h"
+#include "common/membership.h"
 #include "common/registration.h"
 #include "common/time.h"
 
@@ -82,73 +82,24 @@ ka_model_set_account_state(
 	    state == KA_ACCOUNT_SUSPENDED ? "account suspend" : "account resume", account->handle, err);
 }
 
-/* Has ${project} an owner to rely on, other than ${account}? */
-static enum ka_result
-has_other_owner(struct ka_store *s, const uint8_t *project, const uint8_t *account)
-{
-	struct ka_row row = {.keylen = 0};
-	struct ka_member member;
-	enum ka_result r;
-
-	while ((r = ka_catalog_next_member(s, project, &row, &member)) == KA_OK)
-		if (ka_access_owns_lastingly(&member, ka_time_now()) && memcmp(member.subject, account, KA_UUID_LEN) != 0)
-			return KA_OK;
-	return r;
-}
-
-/* Refuse what would leave the project without an owner. */
-static enum ka_result
-keep_owner(struct ka_store *s, const struct ka_member *leaving, struct ka_error *err)
-{
-	char text[KA_UUID_TEXT_LEN];
-	struct ka_account account;
-	enum ka_result r;
-
-	if ((r = has_other_owner(s, leaving->project, leaving->subject)) == KA_OK)
-		return KA_OK;
-	if (r != KA_NOTFOUND || (r = ka_catalog_get_account(s, leaving->subject, &account)) != KA_OK)
-		return ka_store_fail(r, err);
-	ka_uuid_text(leaving->project, text);
-	return ka_result_fail(err, KA_CONFLICT,
-	    "\"%s\" is the last owner of project %s: add another owner first (keyacct member add %s ACCOUNT --role owner), or "
-	    "remove the project",
-	    account.handle, text, text);
-}
-
-static enum ka_result
-drop_member(struct ka_store *s, const struct ka_member *member)
-{
-	struct ka_row row = {.keylen = 0};
-	uint8_t key[KA_MEMBER_KEY_LEN];
-	struct ka_key pasted;
-	enum ka_result r;
-
-	while ((r = ka_catalog_next_key_of(s, member->subject, &row, &pasted)) == KA_OK)
-		if (pasted.named && (r = ka_registration_remove_reach(s, &pasted, member->project)) != KA_OK)
-			return r;
-	if (r != KA_NOTFOUND)
-		return r;
-	ka_record_member_of_key(member->project, member->kind, member->subject, key);
-	if ((r = ka_store_remove(s, KA_TABLE_MEMBER_OF, key, sizeof(key))) != KA_OK)
-		return r;
-	ka_record_member_key(member->project, member->kind, member->subject, key);
-	return ka_store_remove(s, KA_TABLE_MEMBER, key, sizeof(key));
-}
-
 enum ka_result
 ka_model_remove_account(struct ka_store *s, const struct ka_account *account, struct ka_error *err)
 {
 	struct ka_row row = {.keylen = 0};
 	struct ka_member member;
+	struct ka_group group;
 	struct ka_key key;
 	enum ka_result r;
 
-	while ((r = ka_catalog_next_membership(s, account->id, &row, &member)) == KA_OK) {
-		if (member.role == KA_ROLE_OWNER && (r = keep_owner(s, &member, err)) != KA_OK)
+	while ((r = ka_catalog_next_membership(s, KA_SUBJECT_ACCOUNT, account->id, &row, &member)) == KA_OK)
+		if ((r = ka_membership_keep_owner(s, &member, err)) != KA_OK || (r = ka_membership_drop(s, &member, err)) != KA_OK)
 			return r;
-		if ((r = drop_member(s, &member)) != KA_OK)
-			return ka_store_fail(r, err);
-	}
+	if (r != KA_NOTFOUND)
+		return ka_store_fail(r, err);
+	row.keylen = 0;
+	while ((r = ka_catalog_next_group_of(s, account->id, &row, &group)) == KA_OK)
+		if ((r = ka_membership_leave_group(s, &group, account, err)) != KA_OK)
+			return r;
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
 	row.keylen = 0;
@@ -265,88 +216,61 @@ ka_model_remove_project(struct ka_store *s, struct ka_project *project, struct k
 	enum ka_result r;
 
 	while ((r = ka_catalog_next_member(s, project->id, &row, &member)) == KA_OK)
-		if ((r = drop_member(s, &member)) != KA_OK)
-			return ka_store_fail(r, err);
+		if ((r = ka_membership_drop(s, &member, err)) != KA_OK)
+			return r;
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
 	project->state = KA_PROJECT_DELETED;
 	return ka_model_change_project(s, project, "project remove", err);
 }
 
-/* Members */
+/* Groups */
 
-static enum ka_result
-note_member(struct ka_store *s, const struct ka_member *m, const char *verb, const char *handle, struct ka_error *err)
+enum ka_result
+ka_model_add_group(struct ka_store *s, struct ka_group *group, struct ka_error *err)
 {
-	char detail[KA_TITLE_LEN];
-
-	(void)snprintf(detail, sizeof(detail), "%s %s", handle, ka_access_role_name(m->role));
-	return note(s, KA_TABLE_MEMBER, m->project, verb, detail, err);
-}
-
-static enum ka_result
-write_member(struct ka_store *s, const struct ka_member *member, struct ka_error *err)
-{
-	uint8_t payload[KA_RECORD_MAX], key[KA_MEMBER_KEY_LEN];
+	uint8_t payload[KA_RECORD_MAX];
+	struct ka_group other;
 	size_t len;
 	enum ka_result r;
 
-	if (ka_record_put_member(member, payload, &len) != KA_OK)
-		return ka_result_fail(err, KA_INVALID, "the membership has a role or time out of its range");
-	ka_record_member_key(member->project, member->kind, member->subject, key);
-	if ((r = ka_store_put(s, KA_TABLE_MEMBER, key, sizeof(key), payload, len)) != KA_OK)
+	if (!ka_record_handle_ok(group->name))
+		return ka_result_fail(err, KA_INVALID, "\"%s\" cannot be a group's name: the rules are those of a handle",
+		    group->name);
+	if ((r = ka_catalog_find_group(s, group->name, &other, NULL)) == KA_OK)
+		return ka_result_fail(err, KA_CONFLICT, "there is a group \"%s\" already: choose another name", group->name);
+	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
-	ka_record_member_of_key(member->project, member->kind, member->subject, key);
-	return ka_store_fail(ka_store_put(s, KA_TABLE_MEMBER_OF, key, sizeof(key), "", 0), err);
+	if (memcmp(group->id, no_id, KA_UUID_LEN) == 0 && ka_uuid_random(group->id) != KA_OK)
+		return ka_result_fail(err, KA_UNAVAIL, "the kernel gives no random numbers");
+	if (group->created_s == 0)
+		group->created_s = ka_time_now();
+	if ((r = ka_record_put_group(group, payload, &len)) != KA_OK ||
+	    (r = ka_store_put(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, payload, len)) != KA_OK ||
+	    (r = ka_store_put(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name), group->id, KA_UUID_LEN)) != KA_OK)
+		return ka_store_fail(r, err);
+	return note(s, KA_TABLE_GROUP, group->id, "group add", group->name, err);
 }
 
 enum ka_result
-ka_model_add_member(struct ka_store *s, struct ka_member *member, struct ka_error *err)
+ka_model_remove_group(struct ka_store *s, const struct ka_group *group, struct ka_error *err)
 {
-	char text[KA_UUID_TEXT_LEN];
+	struct ka_row row = {.keylen = 0};
 	struct ka_account account;
-	struct ka_project project;
-	struct ka_member old;
-	enum ka_result r;
-
-	member->kind = KA_SUBJECT_ACCOUNT;
-	if ((r = ka_catalog_get_project(s, member->project, &project)) != KA_OK ||
-	    (r = ka_catalog_get_account(s, member->subject, &account)) != KA_OK)
-		return ka_store_fail(r, err);
-	ka_uuid_text(project.id, text);
-	if (project.state == KA_PROJECT_DELETED)
-		return ka_result_fail(err, KA_CONFLICT, "project %s is deleted: nobody can be added", text);
-	if (member->expires_s != 0 && member->not_before_s >= member->expires_s)
-		return ka_result_fail(err, KA_INVALID, "the membership would end before it begins: check the two times");
-	if ((r = ka_catalog_get_member(s, member->project, member->subject, &old)) != KA_OK && r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
-	if (r == KA_OK && old.role == KA_ROLE_OWNER && !ka_access_owns_lastingly(member, ka_time_now()) &&
-	    (r = keep_owner(s, member, err)) != KA_OK)
-		return r;
-	if (member->created_s == 0)
-		member->created_s = ka_time_now();
-	if ((r = write_member(s, member, err)) != KA_OK)
-		return r;
-	return note_member(s, member, "member add", account.handle, err);
-}
-
-enum ka_result
-ka_model_remove_member(struct ka_store *s, const struct ka_project *project, const struct ka_account *account,
-    struct ka_error *err)
-{
-	char text[KA_UUID_TEXT_LEN];
 	struct ka_member member;
 	enum ka_result r;
 
-	ka_uuid_text(project->id, text);
-	if ((r = ka_catalog_get_member(s, project->id, account->id, &member)) == KA_NOTFOUND)
-		return ka_result_fail(err, KA_NOTFOUND, "\"%s\" is no member of project %s; 'keyacct member list %s' shows who is",
-		    account->handle, text, text);
-	if (r != KA_OK)
+	while ((r = ka_catalog_next_membership(s, KA_SUBJECT_GROUP, group->id, &row, &member)) == KA_OK)
+		if ((r = ka_membership_drop(s, &member, err)) != KA_OK)
+			return r;
+	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
-	if (member.role == KA_ROLE_OWNER && (r = keep_owner(s, &member, err)) != KA_OK)
-		return r;
-	if ((r = drop_member(s, &member)) != KA_OK)
+	row.keylen = 0;
+	while ((r = ka_catalog_next_group_member(s, group->id, &row, &account)) == KA_OK)
+		if ((r = ka_membership_leave_group(s, group, &account, err)) != KA_OK)
+			return r;
+	if (r != KA_NOTFOUND || (r = ka_store_remove(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN)) != KA_OK ||
+	    (r = ka_store_remove(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name))) != KA_OK)
 		return ka_store_fail(r, err);
-	return note_member(s, &member, "member remove", account->handle, err);
+	return note(s, KA_TABLE_GROUP, group->id, "group remove", group->name, err);
 }

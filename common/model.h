@@ -61,18 +61,10 @@ enum ka_result ka_model_change_project(
 enum ka_result ka_model_remove_project(struct ka_store *store, struct ka_project *project, struct ka_error *err);
 
 /**
- * ka_model_add_member(store, member, err):
- * Add an account to a project, or change its role and window there. KA_CONFLICT: the project is deleted, or its last owner
- * would be demoted or would stop being one for part of the time.
+ * ka_model_add_group(store, group, err), ka_model_remove_group(store, group, err):
+ * A group is made with its name alone; it goes with its memberships, and its accounts stay. KA_CONFLICT: the name is taken.
  */
-enum ka_result ka_model_add_member(struct ka_store *store, struct ka_member *member, struct ka_error *err);
-
-/**
- * ka_model_remove_member(store, project, account, err):
- * Its keys lose the project: one that was pasted for this project alone opens nothing any more, also after it comes back.
- * KA_NOTFOUND: it is no member; KA_CONFLICT: it is the last owner.
- */
-enum ka_result ka_model_remove_member(struct ka_store *store, const struct ka_project *project,
-    const struct ka_account *account, struct ka_error *err);
+enum ka_result ka_model_add_group(struct ka_store *store, struct ka_group *group, struct ka_error *err);
+enum ka_result ka_model_remove_group(struct ka_store *store, const struct ka_group *group, struct ka_error *err);
 
 #endif

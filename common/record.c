@@ -27,6 +27,10 @@ static const char *const table_names[KA_TABLES] = {
     [KA_TABLE_KEY_USE] = "key_use",
     [KA_TABLE_PROJECT_USE] = "project_use",
     [KA_TABLE_DRAINED] = "drained",
+    [KA_TABLE_GROUP] = "group",
+    [KA_TABLE_GROUP_NAME] = "group_name",
+    [KA_TABLE_GROUP_MEMBER] = "group_member",
+    [KA_TABLE_GROUP_OF] = "group_of",
 };
 
 const char *
@@ -281,6 +285,15 @@ account_fields(struct field *f, struct ka_account *a)
 }
 
 static void
+group_fields(struct field *f, struct ka_group *g)
+{
+	field_time(f, &g->created_s);
+	field_text(f, g->name, sizeof(g->name));
+	if (!f->bad && !ka_record_handle_ok(g->name))
+		f->bad = true;
+}
+
+static void
 member_fields(struct field *f, struct ka_member *m)
 {
 	m->role = (enum ka_role)field_choice(f, m->role, KA_ROLE_COLLABORATOR, KA_ROLE_OWNER);
@@ -369,6 +382,7 @@ use_fields(struct field *f, struct ka_use *u)
 
 ROW(project)
 ROW(account)
+ROW(group)
 ROW(member)
 ROW(key)
 ROW(name)
@@ -391,6 +405,15 @@ ka_record_row_account(const struct ka_row *row, struct ka_account *account)
 	if (row->keylen != KA_UUID_LEN || ka_record_get_account(row->payload, row->len, account) != KA_OK)
 		return KA_CORRUPT;
 	memcpy(account->id, row->key, KA_UUID_LEN);
+	return KA_OK;
+}
+
+enum ka_result
+ka_record_row_group(const struct ka_row *row, struct ka_group *group)
+{
+	if (row->keylen != KA_UUID_LEN || ka_record_get_group(row->payload, row->len, group) != KA_OK)
+		return KA_CORRUPT;
+	memcpy(group->id, row->key, KA_UUID_LEN);
 	return KA_OK;
 }
 
@@ -455,4 +478,12 @@ ka_record_reach_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t ac
 {
 	ka_record_key_key(sha256, account, key);
 	memcpy(key + KA_KEY_KEY_LEN, project, KA_UUID_LEN);
+}
+
+void
+ka_record_pair_key(const uint8_t first[static KA_UUID_LEN], const uint8_t second[static KA_UUID_LEN],
+    uint8_t key[static KA_PAIR_KEY_LEN])
+{
+	memcpy(key, first, KA_UUID_LEN);
+	memcpy(key + KA_UUID_LEN, second, KA_UUID_LEN);
 }

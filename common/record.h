@@ -63,6 +63,11 @@ enum ka_table {
 	KA_TABLE_KEY_USE,     /* fingerprint, account -> struct ka_use */
 	KA_TABLE_PROJECT_USE, /* project              -> struct ka_use */
 	KA_TABLE_DRAINED,     /* "spool"              -> number of the last spool that is in here */
+	/* access.mdb again */
+	KA_TABLE_GROUP,        /* group          -> struct ka_group */
+	KA_TABLE_GROUP_NAME,   /* name           -> group */
+	KA_TABLE_GROUP_MEMBER, /* group, account -> nothing */
+	KA_TABLE_GROUP_OF,     /* account, group -> nothing */
 	KA_TABLES
 };
 
@@ -120,6 +125,12 @@ struct ka_key {
 	char from[KA_FROM_LEN];   /* addresses and CIDR blocks, separated by commas; "" means everywhere */
 };
 
+struct ka_group {
+	uint8_t id[KA_UUID_LEN];
+	int64_t created_s;
+	char name[KA_HANDLE_LEN]; /* as a handle */
+};
+
 struct ka_name {
 	uint8_t id[KA_UUID_LEN];
 	bool deleted;
@@ -161,6 +172,7 @@ struct ka_row {
 /* Keys of more than one part. */
 #define KA_MEMBER_KEY_LEN (KA_UUID_LEN + 1 + KA_UUID_LEN)
 #define KA_KEY_KEY_LEN    (KA_SHA256_LEN + KA_UUID_LEN)
+#define KA_PAIR_KEY_LEN   (KA_UUID_LEN + KA_UUID_LEN)
 #define KA_REACH_KEY_LEN  (KA_SHA256_LEN + KA_UUID_LEN + KA_UUID_LEN)
 
 /**
@@ -217,6 +229,8 @@ enum ka_result ka_record_put_account(const struct ka_account *account, uint8_t *
 enum ka_result ka_record_get_account(const uint8_t *payload, size_t len, struct ka_account *account);
 enum ka_result ka_record_put_member(const struct ka_member *member, uint8_t *payload, size_t *n);
 enum ka_result ka_record_get_member(const uint8_t *payload, size_t len, struct ka_member *member);
+enum ka_result ka_record_put_group(const struct ka_group *group, uint8_t *payload, size_t *n);
+enum ka_result ka_record_get_group(const uint8_t *payload, size_t len, struct ka_group *group);
 enum ka_result ka_record_put_key(const struct ka_key *key, uint8_t *payload, size_t *n);
 enum ka_result ka_record_get_key(const uint8_t *payload, size_t len, struct ka_key *key);
 enum ka_result ka_record_put_name(const struct ka_name *name, uint8_t *payload, size_t *n);
@@ -235,6 +249,7 @@ enum ka_result ka_record_get_use(const uint8_t *payload, size_t len, struct ka_u
  */
 enum ka_result ka_record_row_project(const struct ka_row *row, struct ka_project *project);
 enum ka_result ka_record_row_account(const struct ka_row *row, struct ka_account *account);
+enum ka_result ka_record_row_group(const struct ka_row *row, struct ka_group *group);
 enum ka_result ka_record_row_member(const struct ka_row *row, struct ka_member *member);
 enum ka_result ka_record_row_key(const struct ka_row *row, struct ka_key *key);
 
@@ -258,6 +273,13 @@ void ka_record_key_of_key(const uint8_t sha256[static KA_SHA256_LEN], const uint
     uint8_t key[static KA_KEY_KEY_LEN]);
 void ka_record_reach_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
     const uint8_t project[static KA_UUID_LEN], uint8_t key[static KA_REACH_KEY_LEN]);
+
+/**
+ * ka_record_pair_key(first, second, key):
+ * The keys of KA_TABLE_GROUP_MEMBER and KA_TABLE_GROUP_OF.
+ */
+void ka_record_pair_key(const uint8_t first[static KA_UUID_LEN], const uint8_t second[static KA_UUID_LEN],
+    uint8_t key[static KA_PAIR_KEY_LEN]);
 
 /**
  * ka_record_be32(n, bytes), ka_record_be64(n, bytes), ka_record_from_be64(bytes):

@@ -97,13 +97,12 @@ enum ka_result
 ka_registration_add_reach(
     struct ka_store *s, const struct ka_key *key, const struct ka_project *project, struct ka_error *err)
 {
-	struct ka_member member;
 	char text[KA_UUID_TEXT_LEN];
 	uint8_t full[KA_REACH_KEY_LEN];
 	enum ka_result r;
 
 	ka_uuid_text(project->id, text);
-	if ((r = ka_catalog_get_member(s, project->id, key->account, &member)) == KA_NOTFOUND)
+	if ((r = ka_catalog_is_member(s, project->id, key->account)) == KA_NOTFOUND)
 		return ka_result_fail(err, KA_CONFLICT,
 		    "the account is no member of project %s, so the key could never open it: add it first (keyacct member add)",
 		    text);

@@ -19,7 +19,7 @@
 
 static const enum ka_table access_tables[] = {KA_TABLE_PROJECT, KA_TABLE_UID, KA_TABLE_ACCOUNT, KA_TABLE_HANDLE,
     KA_TABLE_MEMBER, KA_TABLE_MEMBER_OF, KA_TABLE_KEY, KA_TABLE_KEY_OF, KA_TABLE_REACH, KA_TABLE_BLOB, KA_TABLE_CHANGE,
-    KA_TABLE_META};
+    KA_TABLE_META, KA_TABLE_GROUP, KA_TABLE_GROUP_NAME, KA_TABLE_GROUP_MEMBER, KA_TABLE_GROUP_OF};
 static const enum ka_table names_tables[] = {KA_TABLE_META, KA_TABLE_NAME, KA_TABLE_NAME_UID};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -100,6 +100,29 @@ sync_directory(const char *path, struct ka_error *err)
 	return r;
 }
 
+/* names.mdb outlived access.mdb: it knows which uids have been used, and must not be replaced by one that does not. */
+static enum ka_result
+check_names_unused(const char *path, struct ka_error *err)
+{
+	struct ka_store_file f;
+	struct ka_meta meta;
+	enum ka_result r;
+
+	if (access(path, F_OK) != 0)
+		return KA_OK;
+	if ((r = ka_store_file_open(path, false, names_tables, COUNT(names_tables), &f, err)) != KA_OK)
+		return r;
+	r = read_meta(&f, &meta);
+	ka_store_file_close(&f);
+	if (r != KA_OK)
+		return damaged(path, r, err);
+	if (meta.changes == 0 && meta.uid_next == KA_UID_FIRST)
+		return KA_OK;
+	return ka_result_fail(err, KA_CONFLICT,
+	    "%s has projects whose private/access.mdb is missing: restore that one from a backup, so that no uid is used twice",
+	    path);
+}
+
 enum ka_result
 ka_store_create(const char *dir, gid_t gid, struct ka_error *err)
 {
@@ -113,6 +136,8 @@ ka_store_create(const char *dir, gid_t gid, struct ka_error *err)
 	/* access.mdb comes last: while it is missing there is no database, and init can be run again. */
 	if (access(access_path, F_OK) == 0)
 		return ka_result_fail(err, KA_CONFLICT, "there is a database already: %s exists", access_path);
+	if ((r = check_names_unused(names_path, err)) != KA_OK)
+		return r;
 	if ((r = create_directory(dir, 0755, 0, err)) != KA_OK || (r = create_directory(private, 0750, gid, err)) != KA_OK ||
 	    (r = ka_usage_create(dir, err)) != KA_OK ||
 	    (r = ka_store_file_create(names_path, 0644, 0, names_tables, COUNT(names_tables), fill_empty, err)) != KA_OK ||

@@ -20,7 +20,7 @@ struct ka_store;
  * ka_store_create(dir, gid, err):
  * Make an empty database in ${dir}, which is created when it is missing: names.mdb 0644, private/ 0750 and
  * private/access.mdb 0640 with group ${gid}, private/usage.mdb 0600. Each file appears whole or not at all.
- * Returns KA_OK; KA_CONFLICT (there is one already); KA_UNAVAIL.
+ * Returns KA_OK; KA_CONFLICT (there is one already, or names.mdb is left of one); KA_UNAVAIL.
  */
 enum ka_result ka_store_create(const char *dir, gid_t gid, struct ka_error *err);
 

@@ -44,7 +44,7 @@ failed(struct ka_error *err, int rc, const char *path)
 	if (rc == EACCES)
 		return ka_result_fail(err, r, "cannot open %s: permission denied; run this as root", path);
 	if (rc == ENOENT)
-		return ka_result_fail(err, r, "there is no database: %s is missing; make one with 'keyacct init'", path);
+		return ka_result_fail(err, r, "there is no database: %s is missing; make one with 'keyacct init', or restore it if there was one", path);
 	if (rc == ENOSPC || rc == EDQUOT || rc == EIO || rc == EFBIG)
 		return ka_result_fail(err, r,
 		    "cannot write %s: %s; nothing was changed, free some space or lift the limit and try again", path,
@@ -167,7 +167,8 @@ ka_store_file_open(const char *path, bool write, const enum ka_table *tables, si
 		return failed(err, rc, path);
 	(void)mdb_reader_check(f->env, &dead);
 	if ((rc = mdb_txn_begin(f->env, NULL, write ? 0 : MDB_RDONLY, &f->txn)) == 0 &&
-	    (rc = open_tables(f, 0, tables, n)) == 0)
+	    /* A writer adds the tables that an older version did not know. */
+	    (rc = open_tables(f, write ? MDB_CREATE : 0, tables, n)) == 0)
 		return KA_OK;
 	ka_store_file_close(f);
 	return failed(err, rc, path);

@@ -289,7 +289,8 @@ drain_open(const char *dir, struct drain *d, struct ka_error *err)
 	if ((d->privatefd = open(private, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
 		if (errno == ENOENT)
 			return ka_result_fail(
-			    err, KA_UNAVAIL, "there is no database: %s is missing; make one with 'keyacct init'", private);
+			    err, KA_UNAVAIL, "there is no database: %s is missing; make one with 'keyacct init', or restore it if there was one",
+			    private);
 		return ka_result_fail(err, KA_UNAVAIL, "cannot open %s: %s; run this as root", private, strerror(errno));
 	}
 	if ((r = ka_lock_take(

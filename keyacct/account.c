@@ -37,7 +37,8 @@ describe(struct ka_store *store, const struct ka_account *account, json_t **obje
 {
 	struct ka_row row = {.keylen = 0};
 	json_int_t keys = 0, projects = 0;
-	struct ka_member member;
+	struct ka_project_of at = {.groups = false};
+	uint8_t project[KA_UUID_LEN];
 	struct ka_key key;
 	enum ka_result r;
 
@@ -45,8 +46,7 @@ describe(struct ka_store *store, const struct ka_account *account, json_t **obje
 		keys++;
 	if (r != KA_NOTFOUND)
 		return r;
-	row.keylen = 0;
-	while ((r = ka_catalog_next_membership(store, account->id, &row, &member)) == KA_OK)
+	while ((r = ka_catalog_next_project_of(store, account->id, &at, project)) == KA_OK)
 		projects++;
 	if (r != KA_NOTFOUND)
 		return r;

@@ -76,25 +76,32 @@ append_if_granted(const struct cli *cli, struct ka_store *store, const struct ka
 	return KA_OK;
 }
 
-/* Whoever may enter the project. */
+static enum ka_result
+append_account(const struct cli *cli, struct ka_store *store, const struct ka_project *project,
+    const struct ka_account *account, json_t *lines)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_key key;
+	enum ka_result r;
+
+	while ((r = ka_catalog_next_key_of(store, account->id, &row, &key)) == KA_OK)
+		if ((r = append_if_granted(cli, store, project, account, &key, lines)) != KA_OK)
+			return r;
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+/* Whoever may enter the project, each account once, however many of its groups are members. */
 static enum ka_result
 collect_project(const struct cli *cli, struct ka_store *store, const struct ka_project *project, json_t *lines)
 {
-	struct ka_row members = {.keylen = 0};
+	struct ka_row row = {.keylen = 0};
 	struct ka_account account;
-	struct ka_member member;
 	enum ka_result r;
 
-	while ((r = ka_catalog_next_member(store, project->id, &members, &member)) == KA_OK) {
-		struct ka_row keys = {.keylen = 0};
-		struct ka_key key;
-
-		if (ka_catalog_get_account(store, member.subject, &account) != KA_OK)
-			return KA_CORRUPT;
-		while ((r = ka_catalog_next_key_of(store, account.id, &keys, &key)) == KA_OK)
-			if ((r = append_if_granted(cli, store, project, &account, &key, lines)) != KA_OK)
-				return r;
-		if (r != KA_NOTFOUND)
+	while ((r = ka_catalog_next_account(store, &row, &account)) == KA_OK) {
+		if ((r = ka_catalog_is_member(store, project->id, account.id)) == KA_NOTFOUND)
+			continue;
+		if (r != KA_OK || (r = append_account(cli, store, project, &account, lines)) != KA_OK)
 			return r;
 	}
 	return r == KA_NOTFOUND ? KA_OK : r;

@@ -160,6 +160,14 @@ cli_time(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error
 	return KA_OK;
 }
 
+enum ka_result
+cli_future(const struct cli *cli, const char *name, int64_t at_s, struct ka_error *err)
+{
+	if (cli_value(cli, name, 0) == NULL || at_s > ka_time_now())
+		return KA_OK;
+	return ka_result_fail(err, KA_INVALID, "--%s \"%s\" has passed: give a time to come", name, cli_value(cli, name, 0));
+}
+
 enum cli_status
 cli_status_of(enum ka_result r)
 {
@@ -233,15 +241,15 @@ enum ka_result
 cli_open_with_usage(
     const struct cli *cli, struct ka_store **store, struct ka_usage **usage, struct ka_error *err)
 {
-	enum ka_result r = ka_usage_drain(cli->dir, err);
+	struct ka_error drain_err;
+	enum ka_result drained = ka_usage_drain(cli->dir, &drain_err), r;
 
-	if (r == KA_BUSY)
-		(void)fprintf(stderr, "keyacct: %s\n", err->text);
-	else if (r != KA_OK)
+	if ((r = ka_store_open(cli->dir, false, store, err)) != KA_OK || (r = ka_usage_open(cli->dir, usage, err)) != KA_OK)
 		return r;
-	if ((r = ka_store_open(cli->dir, false, store, err)) != KA_OK)
-		return r;
-	return ka_usage_open(cli->dir, usage, err);
+	/* What can be read is shown, on a full disk or a read-only one too. */
+	if (drained != KA_OK)
+		(void)fprintf(stderr, "keyacct: some of the last uses may be missing: %s\n", drain_err.text);
+	return KA_OK;
 }
 
 const char *
@@ -271,20 +279,26 @@ field_of(json_t *object, const char *field)
 	return field[len] == '.' ? field_of(value, field + len + 1) : value;
 }
 
+void
+cli_format_time(int64_t at_s, char text[static KA_TIME_TEXT_LEN])
+{
+	if (isatty(STDOUT_FILENO))
+		ka_time_format_local(at_s, text);
+	else
+		ka_time_format_utc(at_s, text);
+}
+
 static void
-format_time(json_t *value, char *out, size_t outlen)
+format_time(json_t *value, const char *none, char *out, size_t outlen)
 {
 	char text[KA_TIME_TEXT_LEN];
 	int64_t at_s;
 
 	if (!json_is_string(value) || ka_time_parse(json_string_value(value), 0, &at_s) != KA_OK) {
-		(void)snprintf(out, outlen, "never");
+		(void)snprintf(out, outlen, "%s", none);
 		return;
 	}
-	if (isatty(STDOUT_FILENO))
-		ka_time_format_local(at_s, text);
-	else
-		ka_time_format_utc(at_s, text);
+	cli_format_time(at_s, text);
 	(void)snprintf(out, outlen, "%s", text);
 }
 
@@ -295,8 +309,8 @@ format_value(json_t *value, enum cli_format format, char *out, size_t outlen)
 	json_t *element;
 
 	out[0] = '\0';
-	if (format == CLI_TIME) {
-		format_time(value, out, outlen);
+	if (format == CLI_TIME || format == CLI_FROM) {
+		format_time(value, format == CLI_TIME ? "never" : "-", out, outlen);
 	} else if (json_is_array(value)) {
 		json_array_foreach(value, i, element)
 		{

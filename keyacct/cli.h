@@ -10,6 +10,7 @@
 
 #include "common/result.h"
 #include "common/store.h"
+#include "common/time.h"
 
 #define CLI_VALUES_MAX 64
 
@@ -56,7 +57,7 @@ struct cli {
 };
 
 /* The tables of verbs, one in each noun's file. */
-extern const struct cli_verb account_verbs[], authorized_keys_verbs[], drain_verbs[], explain_verbs[], init_verbs[],
+extern const struct cli_verb account_verbs[], authorized_keys_verbs[], drain_verbs[], explain_verbs[], group_verbs[], init_verbs[],
     key_verbs[], member_verbs[], project_verbs[], ssh_config_verbs[];
 
 /**
@@ -116,6 +117,7 @@ enum ka_result cli_open_with_usage(
 enum cli_format {
 	CLI_TEXT, /* as it is; a list with commas; true and false as yes and no; "-" for null */
 	CLI_TIME, /* local time on a terminal; "never" for null */
+	CLI_FROM, /* the same, "-" for null */
 	CLI_ID,   /* a UUID as the 32 digits that one types */
 };
 
@@ -134,6 +136,17 @@ struct cli_column {
 enum cli_status cli_list(
     const struct cli *cli, json_t *rows, const struct cli_column *columns, const char *none);
 enum cli_status cli_show(const struct cli *cli, json_t *object, const struct cli_column *columns);
+
+/**
+ * cli_format_time(at_s, text):
+ * For people: local time on a terminal, RFC 3339 in UTC otherwise.
+ */
+void cli_format_time(int64_t at_s, char text[static KA_TIME_TEXT_LEN]);
+
+/**
+ * cli_future(cli, name, at_s, err): a time that the option ${name} gave must not have passed.
+ */
+enum ka_result cli_future(const struct cli *cli, const char *name, int64_t at_s, struct ka_error *err);
 
 /**
  * cli_host(cli):

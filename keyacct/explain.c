@@ -80,15 +80,14 @@ json_step(const struct ka_access_registration *reg)
 static json_t *
 json_answer(const struct ka_access_question *q, const struct ka_access_answer *a)
 {
-	char fingerprint[KA_SHA256_TEXT_LEN], address[KA_ADDRESS_TEXT_LEN] = "-", options[KA_ACCESS_OPTIONS_LEN];
+	char fingerprint[KA_SHA256_TEXT_LEN], address[KA_ADDRESS_TEXT_LEN], options[KA_ACCESS_OPTIONS_LEN];
 	const struct ka_access_registration *best = &a->registration[0];
 	json_t *steps = json_array(), *object;
 
 	ka_fingerprint_format(q->sha256, fingerprint);
-	if (q->address_known)
-		ka_address_format(q->address, address);
-	object = json_pack("{s:o,s:s,s:o,s:s,s:o,s:s,s:s,s:s}", "project", json_project(&a->project), "fingerprint", fingerprint,
-	    "at", json_time(q->at_s), "address", address, "registrations", steps, "result",
+	ka_address_format(q->address, address);
+	object = json_pack("{s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s}", "project", json_project(&a->project), "fingerprint", fingerprint,
+	    "at", json_time(q->at_s), "address", q->address_known ? json_string(address) : json_null(), "registrations", steps, "result",
 	    a->reason == KA_REASON_GRANTED ? "granted" : "refused", "reason", ka_access_reason_name(a->reason), "explanation",
 	    ka_access_reason_text(a->reason));
 	for (size_t i = 0; object != NULL && i < a->registrations; i++)
@@ -108,15 +107,18 @@ print_registration(const struct ka_access_registration *reg)
 	char from[KA_TIME_TEXT_LEN] = "", until[KA_TIME_TEXT_LEN] = "";
 
 	if (reg->key.not_before_s != 0)
-		ka_time_format_local(reg->key.not_before_s, from);
+		cli_format_time(reg->key.not_before_s, from);
 	if (reg->key.expires_s != 0)
-		ka_time_format_local(reg->key.expires_s, until);
+		cli_format_time(reg->key.expires_s, until);
 	(void)printf("registration  \"%s\" of account \"%s\", reaches %s\n", reg->key.title, reg->account.handle,
 	    reg->key.named ? "the projects that it names" : "all of the account's projects");
 	(void)printf("  role        %s\n", reg->role != 0 ? ka_access_role_name(reg->role) : "none");
-	(void)printf("  limits      from %s, valid %s%s%s%s\n", reg->key.from[0] != '\0' ? reg->key.from : "everywhere",
-	    from[0] != '\0' ? "since " : "", from, until[0] != '\0' ? " until " : from[0] != '\0' ? "" : "always", until);
-	(void)printf("  result      %s: %s\n", ka_access_reason_name(reg->reason), ka_access_reason_text(reg->reason));
+	(void)printf("  limits      from %s", reg->key.from[0] != '\0' ? reg->key.from : "everywhere");
+	if (from[0] != '\0')
+		(void)printf(", not before %s", from);
+	if (until[0] != '\0')
+		(void)printf(", until %s", until);
+	(void)printf("\n  result      %s: %s\n", ka_access_reason_name(reg->reason), ka_access_reason_text(reg->reason));
 }
 
 /* The path of the decision, in its order: project, registrations with account, role and limits, result. */
@@ -128,7 +130,7 @@ print_path(const struct ka_access_question *q, const struct ka_access_answer *a)
 
 	ka_uuid_name(q->project, name);
 	ka_fingerprint_format(q->sha256, fingerprint);
-	ka_time_format_local(q->at_s, at);
+	cli_format_time(q->at_s, at);
 	if (q->address_known)
 		ka_address_format(q->address, address);
 	(void)printf("project       %s \"%s\"\n", name, a->project.title);
@@ -140,8 +142,7 @@ print_path(const struct ka_access_question *q, const struct ka_access_answer *a)
 		(void)printf("taken for     %s, %s\noptions       %s\n", a->registration[0].account.handle,
 		    ka_access_role_name(a->registration[0].role), options);
 	}
-	(void)printf("result        %s: %s\n", a->reason == KA_REASON_GRANTED ? "granted" : "refused",
-	    ka_access_reason_name(a->reason));
+	(void)printf("result        %s%s\n", a->reason == KA_REASON_GRANTED ? "" : "refused: ", ka_access_reason_name(a->reason));
 	(void)printf("              %s\n", ka_access_reason_text(a->reason));
 }
 

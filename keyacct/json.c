@@ -86,11 +86,19 @@ json_project(const struct ka_project *p)
 }
 
 json_t *
-json_member(const struct ka_member *m, const struct ka_account *a)
+json_member(const struct ka_member *m, const char *name)
 {
-	return json_pack("{s:s,s:o,s:o,s:s,s:s,s:o,s:o,s:o}", "type", "member", "project", json_uuid(m->project), "account",
-	    json_uuid(m->subject), "handle", a->handle, "role", ka_access_role_name(m->role), "not_before",
-	    json_time(m->not_before_s), "expires", json_time(m->expires_s), "created", json_time(m->created_s));
+	return json_pack("{s:s,s:o,s:o,s:s,s:s,s:o,s:o,s:o}", "type", "member", "project", json_uuid(m->project),
+	    m->kind == KA_SUBJECT_GROUP ? "group" : "account", json_uuid(m->subject), "handle", name, "role",
+	    ka_access_role_name(m->role), "not_before", json_time(m->not_before_s), "expires", json_time(m->expires_s), "created",
+	    json_time(m->created_s));
+}
+
+json_t *
+json_group(const struct ka_group *g)
+{
+	return json_pack("{s:s,s:o,s:s,s:o}", "type", "group", "id", json_uuid(g->id), "name", g->name, "created",
+	    json_time(g->created_s));
 }
 
 json_t *

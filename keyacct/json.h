@@ -20,7 +20,12 @@ json_t *json_time(int64_t at_s);
 
 json_t *json_account(const struct ka_account *account);
 json_t *json_project(const struct ka_project *project);
-json_t *json_member(const struct ka_member *member, const struct ka_account *account);
+json_t *json_group(const struct ka_group *group);
+
+/**
+ * json_member(member, name): ${name} is the account's handle, or the group's behind "@".
+ */
+json_t *json_member(const struct ka_member *member, const char *name);
 
 /**
  * json_key(key, account, projects):

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/access.h"
 #include "common/catalog.h"
 #include "common/registration.h"
 #include "common/usage.h"
@@ -21,6 +23,7 @@ static const struct cli_column list_columns[] = {
     {"FINGERPRINT", "fingerprint", CLI_TEXT},
     {"MD5", "fingerprint_md5", CLI_TEXT},
     {"PROJECTS", "reach", CLI_TEXT},
+    {"VALID", "valid", CLI_TEXT},
     {"LAST USED", "last_used.at", CLI_TIME},
     {NULL, NULL, CLI_TEXT},
 };
@@ -29,6 +32,7 @@ static const struct cli_column show_columns[] = {
     {"title", "title", CLI_TEXT},
     {"account", "handle", CLI_TEXT},
     {"state", "state", CLI_TEXT},
+    {"valid", "valid", CLI_TEXT},
     {"type", "key_type", CLI_TEXT},
     {"bits", "bits", CLI_TEXT},
     {"SHA256", "fingerprint", CLI_TEXT},
@@ -36,7 +40,7 @@ static const struct cli_column show_columns[] = {
     {"opens", "reach", CLI_TEXT},
     {"from", "from", CLI_TEXT},
     {"created", "created", CLI_TIME},
-    {"not before", "not_before", CLI_TEXT},
+    {"not before", "not_before", CLI_FROM},
     {"expires", "expires", CLI_TIME},
     {"last used", "last_used.at", CLI_TIME},
     {"in project", "last_used.project", CLI_ID},
@@ -81,6 +85,20 @@ short_reach(json_t *projects)
 	return list;
 }
 
+/* "yes", or why this key of this account opens nothing now. */
+static json_t *
+validity(const struct ka_account *account, const struct ka_key *key)
+{
+	struct ka_access_question q = {.at_s = ka_time_now(), .address_to_sshd = true};
+	char host[256] = "";
+	enum ka_reason reason;
+
+	(void)gethostname(host, sizeof(host) - 1);
+	q.host = host;
+	reason = ka_access_judge_key(account, key, &q);
+	return json_string(reason == KA_REASON_GRANTED ? "yes" : ka_access_reason_name(reason));
+}
+
 static enum ka_result
 describe(const struct cli *cli, struct ka_store *store, struct ka_usage *usage, const struct ka_key *key, json_t **object)
 {
@@ -97,27 +115,34 @@ describe(const struct cli *cli, struct ka_store *store, struct ka_usage *usage, 
 	if ((*object = json_key(key, &account, projects)) == NULL ||
 	    json_object_set_new(*object, "last_used", json_last_used(&use)) != 0)
 		return KA_UNAVAIL;
-	if (!cli->json && json_object_set_new(*object, "reach", short_reach(projects)) != 0)
+	if (!cli->json &&
+	    (json_object_set_new(*object, "reach", short_reach(projects)) != 0 ||
+		json_object_set_new(*object, "valid", validity(&account, key)) != 0))
 		return KA_UNAVAIL;
 	return KA_OK;
 }
 
-/* Does the key reach ${project}, whoever may be a member of it? */
+/* Step through the projects that a key reaches: those that it names, or all of its account's. */
+struct reach_of {
+	struct ka_row row;
+	struct ka_project_of at;
+};
+
+static enum ka_result
+next_reached(struct ka_store *store, const struct ka_key *key, struct reach_of *of, uint8_t project[static KA_UUID_LEN])
+{
+	return key->named ? ka_catalog_next_reach(store, key, &of->row, project)
+			  : ka_catalog_next_project_of(store, key->account, &of->at, project);
+}
+
 static bool
 reaches(struct ka_store *store, const struct ka_key *key, const struct ka_project *project)
 {
-	struct ka_row row = {.keylen = 0};
-	struct ka_member member;
+	struct reach_of of = {.row = {.keylen = 0}};
 	uint8_t id[KA_UUID_LEN];
 
-	if (key->named) {
-		while (ka_catalog_next_reach(store, key, &row, id) == KA_OK)
-			if (memcmp(id, project->id, KA_UUID_LEN) == 0)
-				return true;
-		return false;
-	}
-	while (ka_catalog_next_membership(store, key->account, &row, &member) == KA_OK)
-		if (memcmp(member.project, project->id, KA_UUID_LEN) == 0)
+	while (next_reached(store, key, &of, id) == KA_OK)
+		if (memcmp(id, project->id, KA_UUID_LEN) == 0)
 			return true;
 	return false;
 }
@@ -284,7 +309,9 @@ read_fields(const struct cli *cli, struct ka_key *key, struct ka_error *err)
 	    (r = cli_text(cli, "from", key->from, sizeof(key->from), err)) != KA_OK ||
 	    (r = cli_time(cli, "not-before", &key->not_before_s, err)) != KA_OK)
 		return r;
-	return cli_time(cli, "expires", &key->expires_s, err);
+	if ((r = cli_time(cli, "expires", &key->expires_s, err)) != KA_OK)
+		return r;
+	return cli_future(cli, "expires", key->expires_s, err);
 }
 
 static enum ka_result
@@ -307,24 +334,17 @@ static enum ka_result
 collect_logins(struct ka_store *store, const struct ka_key *key, char logins[static LOGINS_SHOWN][KA_UUID_NAME_LEN],
     size_t *total)
 {
-	struct ka_row row = {.keylen = 0};
-	struct ka_member member;
+	struct reach_of of = {.row = {.keylen = 0}};
 	uint8_t id[KA_UUID_LEN];
 	enum ka_result r;
 
 	*total = 0;
-	for (;;) {
-		if (key->named) {
-			r = ka_catalog_next_reach(store, key, &row, id);
-		} else if ((r = ka_catalog_next_membership(store, key->account, &row, &member)) == KA_OK) {
-			memcpy(id, member.project, sizeof(id));
-		}
-		if (r != KA_OK)
-			return r == KA_NOTFOUND ? KA_OK : r;
+	while ((r = next_reached(store, key, &of, id)) == KA_OK) {
 		if (*total < LOGINS_SHOWN)
 			ka_uuid_name(id, logins[*total]);
 		(*total)++;
 	}
+	return r == KA_NOTFOUND ? KA_OK : r;
 }
 
 static void
@@ -354,6 +374,7 @@ run_add(struct cli *cli)
 	struct ka_sshkey sshkey;
 	struct ka_error err = {""};
 	enum cli_status status;
+	json_t *projects = NULL;
 	size_t total = 0;
 	enum ka_result r;
 
@@ -366,13 +387,17 @@ run_add(struct cli *cli)
 		memcpy(key.account, account.id, KA_UUID_LEN);
 		if ((r = ka_registration_add(store, &key, &sshkey, &err)) == KA_OK &&
 		    (r = add_reach(cli, store, &key, &err)) == KA_OK &&
-		    (r = collect_logins(store, &key, logins, &total)) != KA_OK)
+		    ((r = collect_logins(store, &key, logins, &total)) != KA_OK ||
+			(r = read_reach(store, &key, &projects)) != KA_OK))
 			(void)ka_result_fail(&err, r, "the account's projects could not be read");
 	}
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE) {
+		json_decref(projects);
 		return status;
+	}
 	if (cli->json)
-		return cli_show(cli, json_key(&key, &account, NULL), show_columns);
+		return cli_show(cli, json_key(&key, &account, projects), show_columns);
+	json_decref(projects);
 	say_added(cli, &key, &account, logins, total);
 	return CLI_DONE;
 }

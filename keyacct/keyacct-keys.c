@@ -57,15 +57,15 @@ decide(const char *dir, const struct ka_access_question *q, const char *type, co
 		syslog(LOG_ERR, "%s", line);
 		return;
 	}
-	/* A grant is logged at session open, and a project's own reason by PAM, which refuses with a sentence. */
+	/* A grant is logged at session open. Who was refused because of the project, only we know: PAM is told no key then. */
 	if (answer.reason == KA_REASON_GRANTED) {
 		print_lines(&answer, type, key);
-	} else if (ka_access_reason_is_project(answer.reason)) {
-		(void)printf("restrict %s %s\n", type, key);
-	} else {
-		ka_logline(q, &answer, line);
-		syslog(ka_logline_priority(answer.reason), "%s", line);
+		return;
 	}
+	if (ka_access_reason_is_project(answer.reason))
+		(void)printf("restrict %s %s\n", type, key);
+	ka_logline(q, &answer, line);
+	syslog(ka_logline_priority(answer.reason), "%s", line);
 }
 
 int

@@ -10,7 +10,7 @@
 
 #include "keyacct/cli.h"
 
-static const struct cli_verb *const nouns[] = {init_verbs, account_verbs, project_verbs, member_verbs, key_verbs,
+static const struct cli_verb *const nouns[] = {init_verbs, account_verbs, project_verbs, member_verbs, group_verbs, key_verbs,
     explain_verbs, ssh_config_verbs, authorized_keys_verbs, drain_verbs};
 
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
@@ -32,6 +32,16 @@ print_overview(FILE *stream)
 	(void)fputs("\n'keyacct COMMAND --help' shows the options of one command, with an example.\n"
 		    "example: keyacct project add --title 'Climate data' --owner owner\n",
 	    stream);
+}
+
+static void
+print_noun(const struct cli_verb *verbs, FILE *stream)
+{
+	(void)fprintf(stream, "usage:\n");
+	for (const struct cli_verb *v = verbs; v->noun != NULL; v++)
+		(void)fprintf(stream, "  keyacct %s %s %s\n      %s\n", v->noun, v->verb, v->args, v->help);
+	(void)fprintf(stream, "'keyacct %s %s --help' shows the options of one of them.\n", verbs->noun, verbs->verb);
+	(void)fprintf(stream, "example: %s\n", verbs->example);
 }
 
 /* "rm" and "delete" are remove everywhere, "ls" is list. */
@@ -67,10 +77,9 @@ run(struct cli *cli, int argc, char **argv)
 			continue;
 		for (; v->noun != NULL && v->verb != NULL && !verb_matches(v, word); v++)
 			;
-		if (v->noun == NULL && strcmp(word, "--help") == 0) {
-			for (v = nouns[i]; v->noun != NULL; v++)
-				(void)printf("  keyacct %s %s %s\n      %s\n", v->noun, v->verb, v->args, v->help);
-			return CLI_DONE;
+		if (v->noun == NULL && (word[0] == '\0' || strcmp(word, "--help") == 0)) {
+			print_noun(nouns[i], word[0] == '\0' ? stderr : stdout);
+			return word[0] == '\0' ? CLI_USAGE : CLI_DONE;
 		}
 		if (v->noun == NULL)
 			return unknown_command(cli, argv[0], word);
@@ -128,6 +137,13 @@ main(int argc, char **argv)
 		} else {
 			return (int)unknown_command(&cli, argv[0], "");
 		}
+	}
+	if (argc > 1 && strcmp(argv[0], "help") == 0) {
+		/* "help key add" is "key add --help". */
+		static char help[] = "--help";
+		char *words[4] = {argv[1], argc > 2 ? argv[2] : help, help, NULL};
+
+		return (int)run(&cli, 3, words);
 	}
 	if (argc == 0 || strcmp(argv[0], "help") == 0) {
 		print_overview(argc == 0 ? stderr : stdout);

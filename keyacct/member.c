@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/catalog.h"
-#include "common/model.h"
+#include "common/membership.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
 
@@ -14,7 +14,7 @@ static const struct cli_column list_columns[] = {
     {"ROLE", "role", CLI_TEXT},
     {"SINCE", "created", CLI_TIME},
     {"EXPIRES", "expires", CLI_TIME},
-    {"ACCOUNT", "account", CLI_TEXT},
+    {"FROM", "not_before", CLI_FROM},
     {NULL, NULL, CLI_TEXT},
 };
 
@@ -32,40 +32,52 @@ read_role(const struct cli *cli, enum ka_role *role, struct ka_error *err)
 	return KA_OK;
 }
 
+/* The project and, as ACCOUNT or @GROUP, the member that the two arguments name. */
 static enum ka_result
-find_both(const struct cli *cli, struct ka_store *store, struct ka_project *project, struct ka_account *account,
-    struct ka_error *err)
+find_both(const struct cli *cli, struct ka_store *store, struct ka_member *member, struct ka_error *err)
 {
-	enum ka_result r = ka_catalog_find_project(store, cli->args[0], project, err);
+	struct ka_project project;
+	struct ka_account account;
+	struct ka_group group;
+	enum ka_result r;
 
-	return r == KA_OK ? ka_catalog_find_account(store, cli->args[1], account, err) : r;
+	if ((r = ka_catalog_find_project(store, cli->args[0], &project, err)) != KA_OK)
+		return r;
+	memcpy(member->project, project.id, KA_UUID_LEN);
+	if (cli->args[1][0] == '@') {
+		member->kind = KA_SUBJECT_GROUP;
+		if ((r = ka_catalog_find_group(store, cli->args[1], &group, err)) == KA_OK)
+			memcpy(member->subject, group.id, KA_UUID_LEN);
+		return r;
+	}
+	member->kind = KA_SUBJECT_ACCOUNT;
+	if ((r = ka_catalog_find_account(store, cli->args[1], &account, err)) == KA_OK)
+		memcpy(member->subject, account.id, KA_UUID_LEN);
+	return r;
 }
 
 static enum cli_status
 run_add(struct cli *cli)
 {
-	struct ka_member member = {.kind = KA_SUBJECT_ACCOUNT};
+	struct ka_member member = {.role = KA_ROLE_COLLABORATOR};
+	char name[KA_SUBJECT_NAME_LEN] = "";
 	struct ka_store *store = NULL;
-	struct ka_project project;
-	struct ka_account account;
 	struct ka_error err = {""};
 	enum cli_status status;
 	enum ka_result r;
 
 	if ((r = read_role(cli, &member.role, &err)) != KA_OK ||
 	    (r = cli_time(cli, "not-before", &member.not_before_s, &err)) != KA_OK ||
-	    (r = cli_time(cli, "expires", &member.expires_s, &err)) != KA_OK)
+	    (r = cli_time(cli, "expires", &member.expires_s, &err)) != KA_OK ||
+	    (r = cli_future(cli, "expires", member.expires_s, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
-	    (r = find_both(cli, store, &project, &account, &err)) == KA_OK) {
-		memcpy(member.project, project.id, KA_UUID_LEN);
-		memcpy(member.subject, account.id, KA_UUID_LEN);
-		r = ka_model_add_member(store, &member, &err);
-	}
+	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK && (r = find_both(cli, store, &member, &err)) == KA_OK &&
+	    (r = ka_membership_add(store, &member, &err)) == KA_OK)
+		r = ka_store_fail(ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (!cli->json)
-		(void)printf("\"%s\" is %s of the project now.\n", account.handle,
+		(void)printf("\"%s\" is %s of the project now.\n", name,
 		    member.role == KA_ROLE_OWNER ? "an owner" : "a collaborator");
 	return CLI_DONE;
 }
@@ -73,21 +85,20 @@ run_add(struct cli *cli)
 static enum cli_status
 run_remove(struct cli *cli)
 {
+	struct ka_member member = {.role = KA_ROLE_COLLABORATOR};
+	char name[KA_SUBJECT_NAME_LEN] = "";
 	struct ka_store *store = NULL;
-	struct ka_project project;
-	struct ka_account account;
 	struct ka_error err = {""};
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
-	    (r = find_both(cli, store, &project, &account, &err)) == KA_OK)
-		r = ka_model_remove_member(store, &project, &account, &err);
+	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK && (r = find_both(cli, store, &member, &err)) == KA_OK &&
+	    (r = ka_membership_remove(store, member.project, member.kind, member.subject, &err)) == KA_OK)
+		r = ka_store_fail(ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (!cli->json)
-		(void)printf("\"%s\" is no member of the project any more, and gets in no more from the next login on.\n",
-		    account.handle);
+		(void)printf("\"%s\" is no member of the project any more, and gets in no more from the next login on.\n", name);
 	return CLI_DONE;
 }
 
@@ -95,14 +106,15 @@ static enum ka_result
 collect(struct ka_store *store, const struct ka_project *project, json_t *rows)
 {
 	struct ka_row row = {.keylen = 0};
-	struct ka_account account;
 	struct ka_member member;
 	enum ka_result r;
 
 	while ((r = ka_catalog_next_member(store, project->id, &row, &member)) == KA_OK) {
-		if (ka_catalog_get_account(store, member.subject, &account) != KA_OK)
+		char name[KA_SUBJECT_NAME_LEN];
+
+		if (ka_catalog_subject_name(store, member.kind, member.subject, name) != KA_OK)
 			return KA_CORRUPT;
-		if (json_array_append_new(rows, json_member(&member, &account)) != 0)
+		if (json_array_append_new(rows, json_member(&member, name)) != 0)
 			return KA_UNAVAIL;
 	}
 	return r == KA_NOTFOUND ? KA_OK : r;
@@ -136,10 +148,10 @@ static const struct cli_option add_options[] = {
 };
 
 const struct cli_verb member_verbs[] = {
-    {"member", "add", NULL, "PROJECT ACCOUNT", 2, 2, add_options, "Add a member, or change its role.",
+    {"member", "add", NULL, "PROJECT ACCOUNT|@GROUP", 2, 2, add_options, "Add a member, or change its role.",
 	"keyacct member add 829e7b56 student --expires +90d", run_add},
     {"member", "list", NULL, "PROJECT", 1, 1, NULL, "List a project's members.", "keyacct member list 829e7b56", run_list},
-    {"member", "remove", NULL, "PROJECT ACCOUNT", 2, 2, NULL, "Remove a member.", "keyacct member remove 829e7b56 student",
+    {"member", "remove", NULL, "PROJECT ACCOUNT|@GROUP", 2, 2, NULL, "Remove a member.", "keyacct member remove 829e7b56 student",
 	run_remove},
     {0},
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/catalog.h"
+#include "common/membership.h"
 #include "common/model.h"
 #include "common/usage.h"
 #include "keyacct/cli.h"
@@ -41,24 +42,26 @@ static const struct cli_column show_columns[] = {
     {NULL, NULL, CLI_TEXT},
 };
 
-/* Add "owners" and "collaborators", as handles. */
+/* Add "owners" and "collaborators", as handles and "@group"s. */
 static enum ka_result
 add_members(struct ka_store *store, const struct ka_project *project, json_t *object)
 {
 	json_t *owners = json_array(), *collaborators = json_array();
 	struct ka_row row = {.keylen = 0};
-	struct ka_account account;
 	struct ka_member member;
 	enum ka_result r;
 
 	if (json_object_set_new(object, "owners", owners) != 0 ||
 	    json_object_set_new(object, "collaborators", collaborators) != 0)
 		return KA_UNAVAIL;
-	while ((r = ka_catalog_next_member(store, project->id, &row, &member)) == KA_OK)
-		if (ka_catalog_get_account(store, member.subject, &account) != KA_OK ||
-		    json_array_append_new(
-			member.role == KA_ROLE_OWNER ? owners : collaborators, json_string(account.handle)) != 0)
+	while ((r = ka_catalog_next_member(store, project->id, &row, &member)) == KA_OK) {
+		char name[KA_SUBJECT_NAME_LEN];
+
+		if (ka_catalog_subject_name(store, member.kind, member.subject, name) != KA_OK)
 			return KA_CORRUPT;
+		if (json_array_append_new(member.role == KA_ROLE_OWNER ? owners : collaborators, json_string(name)) != 0)
+			return KA_UNAVAIL;
+	}
 	return r == KA_NOTFOUND ? KA_OK : r;
 }
 
@@ -77,7 +80,8 @@ describe(struct cli *cli, struct ka_store *store, struct ka_usage *usage, const 
 	if ((*object = json_project(project)) == NULL)
 		return KA_UNAVAIL;
 	if (json_object_set_new(*object, "last_used", json_last_used(&use)) != 0 ||
-	    json_object_set_new(*object, "login", json_string(login)) != 0)
+	    json_object_set_new(
+		*object, "login", project->state == KA_PROJECT_DELETED ? json_null() : json_string(login)) != 0)
 		return KA_UNAVAIL;
 	return add_members(store, project, *object);
 }
@@ -131,7 +135,7 @@ read_uid(const struct cli *cli, struct ka_project *project, struct ka_error *err
 static enum ka_result
 add_owner(struct ka_store *store, const struct ka_project *project, const char *owner, struct ka_error *err)
 {
-	struct ka_member member = {.role = KA_ROLE_OWNER};
+	struct ka_member member = {.kind = KA_SUBJECT_ACCOUNT, .role = KA_ROLE_OWNER};
 	struct ka_account account;
 	enum ka_result r;
 
@@ -139,7 +143,7 @@ add_owner(struct ka_store *store, const struct ka_project *project, const char *
 		return r;
 	memcpy(member.project, project->id, KA_UUID_LEN);
 	memcpy(member.subject, account.id, KA_UUID_LEN);
-	return ka_model_add_member(store, &member, err);
+	return ka_membership_add(store, &member, err);
 }
 
 static enum cli_status
@@ -166,6 +170,8 @@ run_add(struct cli *cli)
 		return cli_show(cli, json_project(&project), show_columns);
 	ka_uuid_name(project.id, name);
 	(void)printf("Project %s is added. Its members log in with: ssh %s@%s\n", name, name, cli_host(cli));
+	if (cli_value(cli, "owner", 0) == NULL)
+		(void)printf("It has no members yet. Next: keyacct member add %.8s ACCOUNT --role owner\n", name);
 	if (name[strspn(name, "0123456789")] == '\0')
 		(void)fprintf(stderr, "keyacct: this id is all digits: ssh works, but 'ps -u' and systemd take it for a uid\n");
 	return CLI_DONE;
@@ -253,11 +259,26 @@ with_project(struct cli *cli,
 	return CLI_DONE;
 }
 
+static const struct cli_option set_options[] = {
+    {"title", "TITLE", "what people call it"},
+    {"home", "DIR", "its home; files are not moved"},
+    {"shell", "FILE", "its login shell"},
+    {"ssh", "on|off", "may anyone log in"},
+    {"agent", "on|off", "agent forwarding"},
+    {NULL, NULL, NULL},
+};
+
 static enum ka_result
 set(const struct cli *cli, struct ka_store *store, struct ka_project *project, struct ka_error *err)
 {
-	enum ka_result r = read_fields(cli, project, err);
+	bool given = false;
+	enum ka_result r;
 
+	for (const struct cli_option *o = set_options; o->name != NULL; o++)
+		given = given || cli_value(cli, o->name, 0) != NULL;
+	if (!given)
+		return ka_result_fail(err, KA_INVALID, "nothing to change: give one of --title, --home, --shell, --ssh and --agent");
+	r = read_fields(cli, project, err);
 	return r == KA_OK ? ka_model_change_project(store, project, "project set", err) : r;
 }
 
@@ -319,15 +340,6 @@ static const struct cli_option add_options[] = {
     {"ssh", "on|off", "may anyone log in (on)"},
     {"agent", "on|off", "agent forwarding (on)"},
     {"host", "HOST", "the host name to show"},
-    {NULL, NULL, NULL},
-};
-
-static const struct cli_option set_options[] = {
-    {"title", "TITLE", "what people call it"},
-    {"home", "DIR", "its home; files are not moved"},
-    {"shell", "FILE", "its login shell"},
-    {"ssh", "on|off", "may anyone log in"},
-    {"agent", "on|off", "agent forwarding"},
     {NULL, NULL, NULL},
 };
 

@@ -46,15 +46,15 @@ static enum ka_result
 collect(const struct cli *cli, struct ka_store *store, const struct ka_account *account,
     const struct ka_project *only, json_t *rows)
 {
-	struct ka_row row = {.keylen = 0};
+	struct ka_project_of at = {.groups = false};
 	struct ka_project project;
-	struct ka_member member;
+	uint8_t id[KA_UUID_LEN];
 	enum ka_result r;
 
-	while ((r = ka_catalog_next_membership(store, account->id, &row, &member)) == KA_OK) {
-		if (only != NULL && memcmp(only->id, member.project, KA_UUID_LEN) != 0)
+	while ((r = ka_catalog_next_project_of(store, account->id, &at, id)) == KA_OK) {
+		if (only != NULL && memcmp(only->id, id, KA_UUID_LEN) != 0)
 			continue;
-		if (ka_catalog_get_project(store, member.project, &project) != KA_OK)
+		if (ka_catalog_get_project(store, id, &project) != KA_OK)
 			return KA_CORRUPT;
 		if (json_array_append_new(rows, json_host(cli, &project)) != 0)
 			return KA_UNAVAIL;

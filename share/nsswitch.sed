@@ -1,7 +1,13 @@
-# keyacct: for sed -i -E -f. passwd and group gain keyacct after files; a second time changes nothing.
-# Right after files, so that a project costs no other service's lookup. The two actions: when the project database is
-# unavailable, a service behind it would answer "no such user" about a project. They never hide anybody else from the services
-# behind it, because about other names keyacct answers "not found" without looking.
+# keyacct: for sed -i -E -f. passwd and group gain keyacct; a second time changes nothing.
+#
+# Behind "files systemd", as Debian has it, keyacct goes between the two, so that a project costs no other service's lookup. The
+# actions: when the project database is unavailable, systemd would answer "no such user" about a project. Everywhere else it goes
+# last, for the same reason, and because then nobody of another service waits for it or is hidden by it.
 /^(passwd|group):/{
-	/\bkeyacct\b/!s/\bfiles\b/files keyacct [UNAVAIL=return TRYAGAIN=return]/
+	/\bkeyacct\b/b
+	s/\bfiles[[:space:]]+systemd[[:space:]]*(#.*)?$/files keyacct [UNAVAIL=return TRYAGAIN=return] systemd \1/
+	t tidy
+	s/^([^#]*[^#[:space:]])/\1 keyacct/
+	:tidy
+	s/[[:space:]]+$//
 }

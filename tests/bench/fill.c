@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/membership.h"
 #include "common/model.h"
 #include "common/registration.h"
 
@@ -24,7 +25,7 @@ add_one(struct ka_store *store, unsigned i, const char *fingerprint, struct ka_p
 {
 	struct ka_sshkey sshkey = {.type = "ssh-ed25519", .bits = 256, .bloblen = 4, .comment = "bench"};
 	struct ka_account account = {.state = KA_ACCOUNT_ACTIVE};
-	struct ka_member member = {.role = KA_ROLE_OWNER};
+	struct ka_member member = {.kind = KA_SUBJECT_ACCOUNT, .role = KA_ROLE_OWNER};
 	struct ka_key key = {.state = KA_KEY_ACTIVE};
 	struct ka_error err = {""};
 
@@ -37,7 +38,7 @@ add_one(struct ka_store *store, unsigned i, const char *fingerprint, struct ka_p
 	check(ka_model_add_project(store, project, &err), &err);
 	memcpy(member.project, project->id, KA_UUID_LEN);
 	memcpy(member.subject, account.id, KA_UUID_LEN);
-	check(ka_model_add_member(store, &member, &err), &err);
+	check(ka_membership_add(store, &member, &err), &err);
 	memcpy(sshkey.sha256, account.id, KA_UUID_LEN);
 	memcpy(sshkey.sha256 + KA_UUID_LEN, account.id, KA_UUID_LEN);
 	if (fingerprint != NULL && ka_fingerprint_parse(fingerprint, sshkey.sha256) != KA_OK) {

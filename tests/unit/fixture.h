@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "common/membership.h"
 #include "common/model.h"
 #include "common/registration.h"
 #include "common/store.h"
@@ -96,12 +97,12 @@ static inline void
 fixture_member(struct fixture *f, const struct ka_project *project, const struct ka_account *account, enum ka_role role,
     int64_t not_before_s, int64_t expires_s)
 {
-	struct ka_member member = {.role = role, .not_before_s = not_before_s, .expires_s = expires_s};
+	struct ka_member member = {.kind = KA_SUBJECT_ACCOUNT, .role = role, .not_before_s = not_before_s, .expires_s = expires_s};
 	struct ka_error err = {""};
 
 	memcpy(member.project, project->id, KA_UUID_LEN);
 	memcpy(member.subject, account->id, KA_UUID_LEN);
-	if (ka_model_add_member(f->store, &member, &err) != KA_OK)
+	if (ka_membership_add(f->store, &member, &err) != KA_OK)
 		fail_msg("%s", err.text);
 }
 

@@ -266,28 +266,28 @@ last_owner_stays(void **state)
 {
 	struct ka_account owner = fixture_account(&f, "owner"), second = fixture_account(&f, "second");
 	struct ka_project project = fixture_project(&f, "p", KA_PROJECT_ACTIVE, true);
-	struct ka_member member = {.role = KA_ROLE_COLLABORATOR};
+	struct ka_member member = {.kind = KA_SUBJECT_ACCOUNT, .role = KA_ROLE_COLLABORATOR};
 	struct ka_error err = {""};
 
 	(void)state;
 	memcpy(member.project, project.id, KA_UUID_LEN);
 	memcpy(member.subject, owner.id, KA_UUID_LEN);
 	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
-	assert_int_equal(ka_model_add_member(f.store, &member, &err), KA_CONFLICT);
-	member = (struct ka_member){.role = KA_ROLE_OWNER, .expires_s = 5000};
+	assert_int_equal(ka_membership_add(f.store, &member, &err), KA_CONFLICT);
+	member = (struct ka_member){.kind = KA_SUBJECT_ACCOUNT, .role = KA_ROLE_OWNER, .expires_s = 5000};
 	memcpy(member.project, project.id, KA_UUID_LEN);
 	memcpy(member.subject, owner.id, KA_UUID_LEN);
-	assert_int_equal(ka_model_add_member(f.store, &member, &err), KA_CONFLICT);
-	assert_int_equal(ka_model_remove_member(f.store, &project, &owner, &err), KA_CONFLICT);
+	assert_int_equal(ka_membership_add(f.store, &member, &err), KA_CONFLICT);
+	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, owner.id, &err), KA_CONFLICT);
 	assert_non_null(strstr(err.text, "\"owner\" is the last owner"));
 	assert_int_equal(ka_model_remove_account(f.store, &owner, &err), KA_CONFLICT);
 	/* One whose ownership ends, or has not begun, is no owner to rely on. */
 	fixture_member(&f, &project, &second, KA_ROLE_OWNER, 0, 5000);
-	assert_int_equal(ka_model_remove_member(f.store, &project, &owner, &err), KA_CONFLICT);
+	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, owner.id, &err), KA_CONFLICT);
 	fixture_member(&f, &project, &second, KA_ROLE_OWNER, INT64_C(4000000000), 0);
-	assert_int_equal(ka_model_remove_member(f.store, &project, &owner, &err), KA_CONFLICT);
+	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, owner.id, &err), KA_CONFLICT);
 	fixture_member(&f, &project, &second, KA_ROLE_OWNER, 0, 0);
-	assert_int_equal(ka_model_remove_member(f.store, &project, &owner, &err), KA_OK);
+	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, owner.id, &err), KA_OK);
 }
 
 static void
@@ -306,7 +306,7 @@ project_key_goes_with_the_membership(void **state)
 	fixture_key(&f, 1, &student, &key);
 	assert_int_equal(ka_registration_add_reach(f.store, &key, &project, &err), KA_OK);
 	assert_int_equal(ka_catalog_next_reach(f.store, &key, &row, id), KA_OK);
-	assert_int_equal(ka_model_remove_member(f.store, &project, &student, &err), KA_OK);
+	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, student.id, &err), KA_OK);
 	fixture_member(&f, &project, &student, KA_ROLE_COLLABORATOR, 0, 0);
 	row.keylen = 0;
 	assert_int_equal(ka_catalog_next_reach(f.store, &key, &row, id), KA_NOTFOUND);

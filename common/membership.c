@@ -1,0 +1,232 @@
+#include "common/membership.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/access.h"
+#include "common/catalog.h"
+#include "common/registration.h"
+#include "common/time.h"
+
+static enum ka_result
+note(struct ka_store *s, const struct ka_member *m, const char *verb, struct ka_error *err)
+{
+	char name[KA_SUBJECT_NAME_LEN], detail[KA_TITLE_LEN];
+	enum ka_result r;
+
+	if ((r = ka_catalog_subject_name(s, m->kind, m->subject, name)) != KA_OK)
+		return ka_store_fail(r, err);
+	(void)snprintf(detail, sizeof(detail), "%s %s", name, ka_access_role_name(m->role));
+	return ka_store_fail(ka_store_note(s, KA_TABLE_MEMBER, m->project, verb, detail), err);
+}
+
+/* Has the project an owner to rely on, other than the one who leaves? Groups do not count: they can become empty. */
+static enum ka_result
+has_other_owner(struct ka_store *s, const struct ka_member *leaving)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_member member;
+	enum ka_result r;
+
+	while ((r = ka_catalog_next_member(s, leaving->project, &row, &member)) == KA_OK)
+		if (member.kind == KA_SUBJECT_ACCOUNT && ka_access_owns_lastingly(&member, ka_time_now()) &&
+		    memcmp(member.subject, leaving->subject, KA_UUID_LEN) != 0)
+			return KA_OK;
+	return r;
+}
+
+enum ka_result
+ka_membership_keep_owner(struct ka_store *s, const struct ka_member *leaving, struct ka_error *err)
+{
+	char name[KA_SUBJECT_NAME_LEN], text[KA_UUID_TEXT_LEN];
+	enum ka_result r;
+
+	if (leaving->kind != KA_SUBJECT_ACCOUNT || leaving->role != KA_ROLE_OWNER ||
+	    (r = has_other_owner(s, leaving)) == KA_OK)
+		return KA_OK;
+	if (r != KA_NOTFOUND || (r = ka_catalog_subject_name(s, leaving->kind, leaving->subject, name)) != KA_OK)
+		return ka_store_fail(r, err);
+	ka_uuid_text(leaving->project, text);
+	return ka_result_fail(err, KA_CONFLICT,
+	    "\"%s\" is the last owner of project %s: add another owner first (keyacct member add %s ACCOUNT --role owner), or "
+	    "remove the project",
+	    name, text, text);
+}
+
+/* The account's keys lose the project, unless it is still a member of it in some way. */
+static enum ka_result
+release_keys(struct ka_store *s, const uint8_t project[static KA_UUID_LEN], const uint8_t account[static KA_UUID_LEN])
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_key key;
+	enum ka_result r;
+
+	if ((r = ka_catalog_is_member(s, project, account)) != KA_NOTFOUND)
+		return r;
+	while ((r = ka_catalog_next_key_of(s, account, &row, &key)) == KA_OK)
+		if (key.named && (r = ka_registration_remove_reach(s, &key, project)) != KA_OK)
+			return r;
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+static enum ka_result
+release_members(struct ka_store *s, const struct ka_member *member)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_account account;
+	enum ka_result r;
+
+	if (member->kind == KA_SUBJECT_ACCOUNT)
+		return release_keys(s, member->project, member->subject);
+	while ((r = ka_catalog_next_group_member(s, member->subject, &row, &account)) == KA_OK)
+		if ((r = release_keys(s, member->project, account.id)) != KA_OK)
+			return r;
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+enum ka_result
+ka_membership_drop(struct ka_store *s, const struct ka_member *member, struct ka_error *err)
+{
+	uint8_t key[KA_MEMBER_KEY_LEN];
+	enum ka_result r;
+
+	ka_record_member_of_key(member->project, member->kind, member->subject, key);
+	if ((r = ka_store_remove(s, KA_TABLE_MEMBER_OF, key, sizeof(key))) != KA_OK)
+		return ka_store_fail(r, err);
+	ka_record_member_key(member->project, member->kind, member->subject, key);
+	if ((r = ka_store_remove(s, KA_TABLE_MEMBER, key, sizeof(key))) != KA_OK)
+		return ka_store_fail(r, err);
+	return ka_store_fail(release_members(s, member), err);
+}
+
+static enum ka_result
+write_member(struct ka_store *s, const struct ka_member *member, struct ka_error *err)
+{
+	uint8_t payload[KA_RECORD_MAX], key[KA_MEMBER_KEY_LEN];
+	size_t len;
+	enum ka_result r;
+
+	if (ka_record_put_member(member, payload, &len) != KA_OK)
+		return ka_result_fail(err, KA_INVALID, "the membership has a role or time out of its range");
+	ka_record_member_key(member->project, member->kind, member->subject, key);
+	if ((r = ka_store_put(s, KA_TABLE_MEMBER, key, sizeof(key), payload, len)) != KA_OK)
+		return ka_store_fail(r, err);
+	ka_record_member_of_key(member->project, member->kind, member->subject, key);
+	return ka_store_fail(ka_store_put(s, KA_TABLE_MEMBER_OF, key, sizeof(key), "", 0), err);
+}
+
+enum ka_result
+ka_membership_add(struct ka_store *s, struct ka_member *member, struct ka_error *err)
+{
+	char text[KA_UUID_TEXT_LEN];
+	struct ka_project project;
+	struct ka_member old;
+	enum ka_result r;
+
+	if ((r = ka_catalog_get_project(s, member->project, &project)) != KA_OK)
+		return ka_store_fail(r, err);
+	ka_uuid_text(project.id, text);
+	if (project.state == KA_PROJECT_DELETED)
+		return ka_result_fail(err, KA_CONFLICT, "project %s is deleted: nobody can be added", text);
+	if (member->expires_s != 0 && member->not_before_s >= member->expires_s)
+		return ka_result_fail(err, KA_INVALID, "the membership would end before it begins: check the two times");
+	r = ka_catalog_get_member(s, member->project, member->kind, member->subject, &old);
+	if (r != KA_OK && r != KA_NOTFOUND)
+		return ka_store_fail(r, err);
+	if (r == KA_OK && !ka_access_owns_lastingly(member, ka_time_now()) &&
+	    (r = ka_membership_keep_owner(s, &old, err)) != KA_OK)
+		return r;
+	if (member->created_s == 0)
+		member->created_s = r == KA_OK ? old.created_s : ka_time_now();
+	if ((r = write_member(s, member, err)) != KA_OK)
+		return r;
+	return note(s, member, "member add", err);
+}
+
+enum ka_result
+ka_membership_remove(struct ka_store *s, const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], struct ka_error *err)
+{
+	char text[KA_UUID_TEXT_LEN], name[KA_SUBJECT_NAME_LEN];
+	struct ka_member member;
+	enum ka_result r;
+
+	if ((r = ka_catalog_subject_name(s, kind, subject, name)) != KA_OK)
+		return ka_store_fail(r, err);
+	ka_uuid_text(project, text);
+	if ((r = ka_catalog_get_member(s, project, kind, subject, &member)) == KA_NOTFOUND)
+		return ka_result_fail(err, KA_NOTFOUND, "\"%s\" is no member of project %s; 'keyacct member list %s' shows who is",
+		    name, text, text);
+	if (r != KA_OK)
+		return ka_store_fail(r, err);
+	if ((r = ka_membership_keep_owner(s, &member, err)) != KA_OK || (r = ka_membership_drop(s, &member, err)) != KA_OK)
+		return r;
+	return note(s, &member, "member remove", err);
+}
+
+/* Groups */
+
+static enum ka_result
+count_groups(struct ka_store *s, const struct ka_account *account, size_t *n)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_group group;
+	enum ka_result r;
+
+	*n = 0;
+	while ((r = ka_catalog_next_group_of(s, account->id, &row, &group)) == KA_OK)
+		(*n)++;
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+enum ka_result
+ka_membership_join_group(
+    struct ka_store *s, const struct ka_group *group, const struct ka_account *account, struct ka_error *err)
+{
+	uint8_t key[KA_PAIR_KEY_LEN];
+	struct ka_row row;
+	size_t groups;
+	enum ka_result r;
+
+	ka_record_pair_key(group->id, account->id, key);
+	if ((r = ka_store_get(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), &row)) != KA_NOTFOUND)
+		return r == KA_OK ? KA_OK : ka_store_fail(r, err);
+	if ((r = count_groups(s, account, &groups)) != KA_OK)
+		return ka_store_fail(r, err);
+	if (groups >= KA_ACCESS_GROUPS)
+		return ka_result_fail(err, KA_CONFLICT, "\"%s\" is in %zu groups, and more are not possible: leave one first",
+		    account->handle, groups);
+	if ((r = ka_store_put(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), "", 0)) != KA_OK)
+		return ka_store_fail(r, err);
+	ka_record_pair_key(account->id, group->id, key);
+	if ((r = ka_store_put(s, KA_TABLE_GROUP_OF, key, sizeof(key), "", 0)) != KA_OK)
+		return ka_store_fail(r, err);
+	return ka_store_fail(ka_store_note(s, KA_TABLE_GROUP, group->id, "group add-member", account->handle), err);
+}
+
+enum ka_result
+ka_membership_leave_group(
+    struct ka_store *s, const struct ka_group *group, const struct ka_account *account, struct ka_error *err)
+{
+	struct ka_row row = {.keylen = 0};
+	uint8_t key[KA_PAIR_KEY_LEN];
+	struct ka_member member;
+	enum ka_result r;
+
+	ka_record_pair_key(group->id, account->id, key);
+	if ((r = ka_store_get(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), &row)) == KA_NOTFOUND)
+		return ka_result_fail(err, KA_NOTFOUND, "\"%s\" is not in the group \"%s\"; 'keyacct group show %s' shows who is",
+		    account->handle, group->name, group->name);
+	if (r != KA_OK || (r = ka_store_remove(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key))) != KA_OK)
+		return ka_store_fail(r, err);
+	ka_record_pair_key(account->id, group->id, key);
+	if ((r = ka_store_remove(s, KA_TABLE_GROUP_OF, key, sizeof(key))) != KA_OK)
+		return ka_store_fail(r, err);
+	row.keylen = 0;
+	while ((r = ka_catalog_next_membership(s, KA_SUBJECT_GROUP, group->id, &row, &member)) == KA_OK)
+		if ((r = release_keys(s, member.project, account->id)) != KA_OK)
+			return ka_store_fail(r, err);
+	if (r != KA_NOTFOUND)
+		return ka_store_fail(r, err);
+	return ka_store_fail(ka_store_note(s, KA_TABLE_GROUP, group->id, "group remove-member", account->handle), err);
+}

@@ -1,0 +1,302 @@
+#!/usr/bin/env bats
+# The manual, the README and the product say the same: commands, options, reasons, fields, shipped pieces.
+
+load helpers
+
+setup_file() {
+	make_keys owner
+}
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	pages=(keyacct/*.[578] pam_keyacct/*.8 nss_keyacct/*.8)
+}
+
+# agree WHAT LEFT RIGHT: two texts are equal, and neither is empty; their difference is shown.
+agree() {
+	[ -n "$2" ] && [ -n "$3" ] || {
+		echo "$1: nothing was found to compare"
+		return 1
+	}
+	diff <(echo "$2") <(echo "$3") || {
+		echo "$1 differ (<: the first, >: the second)"
+		return 1
+	}
+}
+
+# section FILE NAME: the lines of one .Sh or .Ss
+section() { sed -n "/^\.S[hs] $2\$/,/^\.S[hs] /p" "$1" | sed '1d;$d'; }
+
+# words: what mdoc macros say, as help writes it: "Op Ar FILE | Cm \-" is [FILE|-]
+words() { sed -E 's/ Op (.*)$/ [\1]/; s/(^|[ [|])(Ar|Cm|Fl|No) /\1/g; s/(^|[ [|])(Ar|Cm|Fl|No) /\1/g; s/ \| /|/g; s/\\-/-/g; s/ Ns / /g; s/^-/--/'; }
+
+# manual_commands: "COMMAND ARGS", and "COMMAND: --OPTION VALUE" for each of its options, out of the page's source
+manual_commands() {
+	sed -n '/^\.Sh COMMANDS/,/^\.Sh JSON/p' keyacct/keyacct.8 | sed -n 's/^\.It Cm \(.*\)/C Cm \1/p; s/^\.It Fl \(.*\)/O Fl \1/p' |
+		while read -r kind text; do
+			text=$(words <<<"$text")
+			case $kind in
+			C)
+				echo "$text"
+				command=$(sed -E 's/ ([A-Z[]).*//' <<<"$text")
+				;;
+			O) echo "$command: $text" ;;
+			esac
+		done
+}
+
+# help_commands: the same out of the overview and each command's own help
+help_commands() {
+	local text command
+	keyacct --help | sed -nE 's/^  ([a-z].{45}).*/\1/p' | sed -E 's/ +$//' | while read -r text; do
+		echo "$text"
+		command=$(sed -E 's/ ([A-Z[]).*//' <<<"$text")
+		# shellcheck disable=SC2086
+		keyacct $command --help | sed -nE 's/^  (--[a-z-]+( [^ ]+)?) .*/\1/p' | grep -vE '^--(dir|json|help)( |$)' | sed "s/^/$command: /"
+	done
+}
+
+@test "every command, argument and option of the help is in keyacct(8), and none else" {
+	agree "keyacct(8) and --help" "$(manual_commands | sort)" "$(help_commands | sort)"
+}
+
+@test "the options that every command takes are in keyacct(8)" {
+	local everywhere
+	everywhere=$(keyacct account list --help | sed -nE 's/^  (--[a-z-]+( [^ ]+)?) .*/\1/p')
+	agree "keyacct(8) and --help" \
+		"$(sed -n '/^\.Sh DESCRIPTION/,/^\.Sh COMMANDS/p' keyacct/keyacct.8 | sed -n 's/^\.It \(Fl .*\)/\1/p' | words)" "$everywhere"
+}
+
+@test "the examples of keyacct(8) are commands that there are" {
+	local line command found=0
+	while read -r line; do
+		command=$(sed -E 's/^keyacct (--json )?//; s/^([a-z-]+( [a-z]+)?).*/\1/' <<<"$line")
+		help_commands | grep -qE "^${command%% *}( |$)" || {
+			echo "no such command: $line"
+			return 1
+		}
+		found=$((found + 1))
+	done < <(section keyacct/keyacct.8 EXAMPLES | sed -n 's/^# \(keyacct .*\)/\1/p')
+	[ $found -gt 5 ]
+}
+
+@test "the options of keyacct-keys are in keyacct-keys(8), and none else" {
+	agree "keyacct-keys(8) and the source" \
+		"$(sed -n 's/^\.It \(Fl -[a-z]*\).*/\1/p' keyacct/keyacct-keys.8 | words | sort)" \
+		"$(grep -oE '"--[a-z-]+"' keyacct/keyacct-keys.c | tr -d '"' | sort -u)"
+}
+
+@test "the arguments of pam_keyacct are in pam_keyacct(8), and none else" {
+	agree "pam_keyacct(8) and the source" "$(section pam_keyacct/pam_keyacct.8 Arguments | sed -nE 's/^\.It Cm ([a-z]+=) .*/\1/p')" \
+		"$(sed -nE 's/^ +\{"([a-z]+=)".*/\1/p' pam_keyacct/options.c)"
+}
+
+@test "every PAM code that the module answers is in pam_keyacct(8), and none else" {
+	agree "pam_keyacct(8) and the source" \
+		"$(section pam_keyacct/pam_keyacct.8 'Return codes' | sed -nE 's/^\.It Dv //p' | sort)" \
+		"$(grep -ohE 'PAM_(SUCCESS|IGNORE|[A-Z_]*(ERR|DENIED|UNKNOWN|EXPIRED))\b' pam_keyacct/*.c | sort -u)"
+}
+
+@test "every message of pam_keyacct is in pam_keyacct(8)" {
+	local text found=0
+	# What stands between the parts that a message is filled in with has to be in the manual.
+	while read -r text; do
+		found=$((found + 1))
+		grep -qF -- "$text" pam_keyacct/pam_keyacct.8 || {
+			echo "not in pam_keyacct(8): $text"
+			return 1
+		}
+	done < <(cat pam_keyacct/*.c | tr '\n' ' ' | grep -oE 'pam_syslog\([^;]*;' | grep -oE '"[^;]*"' |
+		sed -E 's/" KA_SPOOL_NAME "/private\/usage.spool/; s/\\"/\n/g; s/"/\n/g; s/%[a-z]/\n/g' | sed -E 's/^[ .:\/,]+//; s/[ .:\/,]+$//' | grep -E '.{4}')
+	[ $found -gt 8 ]
+}
+
+@test "the reasons of common/access.c are in keyacct(5), in their order, and none else" {
+	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 Reasons | sed -n 's/^\.It Li //p')" \
+		"$(grep -ozE '\{"[a-z-]+",[[:space:]]+"[^}]*\}' common/access.c | tr '\0' '\n' | sed -nE 's/^\{"([a-z-]+)",.*/\1/p' | grep -v '^granted$')"
+}
+
+@test "the names of the fields of a log line are in keyacct(5), in their order" {
+	local verb
+	for verb in granted refused; do
+		agree "keyacct(5) and the source about \"$verb\"" \
+			"$(section keyacct/keyacct.5 LOG | sed -n "/^$verb project=/,/[^e]\$/p" | grep -oE '[a-z]+=')" \
+			"$(grep -oE "\"$verb project=.*" common/logline.c | grep -oE '[a-z]+=')"
+	done
+	grep -q '"undecided project=%s: ' common/logline.c
+	grep -q '^undecided project=ID: ' keyacct/keyacct.5
+}
+
+@test "the fields of a registry entry are in keyacct(5), in their order" {
+	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 'LIVE SESSIONS' | grep '^project=' | grep -oE '[a-z]+=')" \
+		"$(grep -oE '"project=%s fingerprint.*' common/session.c | grep -oE '[a-z]+=')"
+}
+
+@test "the variables of a session are in keyacct(5), and none else" {
+	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 ENVIRONMENT | sed -n 's/^\.It Ev //p' | sort)" \
+		"$(grep -ohE 'KEYACCT_[A-Z]+=' pam_keyacct/*.c | tr -d = | sort -u)"
+}
+
+@test "the tables of the database are in keyacct(5), and none else" {
+	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 DATABASE | sed -nE 's/^\.It ([a-z_]+) Ta.*/\1/p' | sort -u)" \
+		"$(sed -nE 's/.*\[KA_TABLE_[A-Z_]+\] = "([a-z_]+)".*/\1/p' common/record.c | sort -u)"
+}
+
+# fields NAME: the field names that keyacct(5) gives for one kind of object
+fields() {
+	sed -n "/^\.It Em $1\$/,/^\.\(It\|El\)/p" keyacct/keyacct.5 | sed '1d;$d' | grep -E '^\.Li ' |
+		sed 's/^\.Li //' | tr -d ',.;' | tr ' ' '\n' | grep -E '^[a-z_5]+$' | sort -u
+}
+
+@test "the fields that listings print as JSON are in keyacct(5), and none else" {
+	local project
+	new_db
+	people
+	project=$(new_project --owner owner --title Climate)
+	k key add owner --project "$project" "$(pub owner)" >/dev/null
+	agree "account" "$(fields account)" "$(value '.[0] | keys[]' account list | sort)"
+	agree "project" "$(fields project)" "$(value '.[0] | keys[]' project list | sort)"
+	agree "member" "$(fields member)" "$(value '.[0] | keys[]' member list "$project" | sort)"
+	agree "key" "$(fields key)" "$(value '.[0] | keys[]' key list | sort)"
+	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
+	agree "explain" "$(fields explain)" "$(value '(keys[], (.registrations[0] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
+}
+
+@test "the codes of errors in JSON are in keyacct(8)" {
+	agree "keyacct(8) and the source" "$(section keyacct/keyacct.8 JSON | sed -n '/^The code is/,$p' | sed -nE 's/^\.Ql ([a-z-]+).*/\1/p' | sort)" \
+		"$(sed -nE '/^status_name/,/^}/s/.*return "([a-z-]+)";/\1/p' keyacct/cli.c | grep -vE '^(done|refused)$' | sort)"
+}
+
+@test "every exit status is in keyacct(8), and none else" {
+	agree "keyacct(8) and the source" "$(section keyacct/keyacct.8 'EXIT STATUS' | sed -n 's/^\.It //p')" \
+		"$(sed -nE 's/.*CLI_[A-Z]+ = ([0-9]),/\1/p' keyacct/cli.h)"
+}
+
+@test "the manual pages are without a warning" {
+	local page warnings
+	for page in "${pages[@]}"; do
+		warnings=$(mandoc -Tlint -W warning "$page" | grep -v 'referenced manual not found' || true)
+		[ -z "$warnings" ] || {
+			echo "$warnings"
+			return 1
+		}
+	done
+}
+
+@test "every page of ours that a page refers to is there" {
+	local page name section
+	for page in "${pages[@]}"; do
+		while read -r name section; do
+			case $name in
+			*keyacct*)
+				compgen -G "*/$name.$section" >/dev/null || {
+					echo "$page: there is no $name($section)"
+					return 1
+				}
+				;;
+			esac
+		done < <(sed -nE 's/^\.Xr ([^ ]+) ([0-9]).*/\1 \2/p' "$page")
+	done
+}
+
+# shipped FILE: what it says, as it is installed, without its comments
+shipped() { grep -v '^#' "$1" | sed 's,@LIBEXECDIR@,/usr/libexec,'; }
+
+@test "the manual quotes the shipped pieces for sshd and PAM as they are" {
+	agree "keyacct-keys(8) and 00-keyacct.conf" "$(sed -n '/^Match User/,/^\.Ed/p' keyacct/keyacct-keys.8 | sed '$d')" \
+		"$(shipped share/00-keyacct.conf)"
+	agree "pam_keyacct(8) and sshd.account.pam" "$(grep '^account ' pam_keyacct/pam_keyacct.8)" "$(shipped share/sshd.account.pam)"
+	agree "pam_keyacct(8) and sshd.session.pam" "$(grep '^session ' pam_keyacct/pam_keyacct.8)" "$(shipped share/sshd.session.pam)"
+}
+
+@test "nss_keyacct(8) shows the lines that nsswitch.sed makes" {
+	agree "nss_keyacct(8) and nsswitch.sed" "$(section nss_keyacct/nss_keyacct.8 SYNOPSIS | grep -E '^(passwd|group):')" \
+		"$(printf 'passwd:  files systemd\ngroup:   files systemd\n' | sed -E -f share/nsswitch.sed)"
+}
+
+# commands NAME...: the indented lines of these parts of the README
+commands() {
+	local part
+	for part; do
+		sed -nE "/^##+ $part\$/,/^##/s/^    //p" README.md
+	done
+}
+
+INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 644 /usr/share|sed -i|\}'"'"')'
+
+@test "the README puts a host into service with the commands of tests/world, in their order" {
+	agree "README.md and tests/world" \
+		"$(commands 'Build and install' 'sshd and PAM' 'Let projects in' | grep -E "$INTO_SERVICE")" \
+		"$(sed -n '/--stage3/,$p' tests/world | sed -E 's/ (B|MODULES)="[^"]*"//g; s/ \$\{KEYACCT_MAKE:-\}//; s/ --no-print-directory//; s/ *>\/dev\/null.*//' |
+			grep -E "$INTO_SERVICE")"
+}
+
+@test "the README takes a host out of service, byte for byte, and back in" {
+	mkdir -p "$BATS_TEST_TMPDIR/in"
+	cp -p /etc/pam.d/sshd /etc/nsswitch.conf "$BATS_TEST_TMPDIR/in"
+	commands 'Out of service' | grep '^sed -i' >"$BATS_TEST_TMPDIR/out.sh"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/out.sh")" -eq 2 ]
+	bash -e "$BATS_TEST_TMPDIR/out.sh"
+	run -1 grep keyacct /etc/pam.d/sshd /etc/nsswitch.conf
+	if [ -d /root/before ]; then
+		cmp /etc/pam.d/sshd /root/before/sshd.pam
+		cmp /etc/nsswitch.conf /root/before/nsswitch.conf
+	fi
+	commands 'sshd and PAM' 'Let projects in' | grep -E "^(sed -i|\}')" >"$BATS_TEST_TMPDIR/in.sh"
+	bash -e "$BATS_TEST_TMPDIR/in.sh"
+	cmp /etc/pam.d/sshd "$BATS_TEST_TMPDIR/in/sshd"
+	cmp /etc/nsswitch.conf "$BATS_TEST_TMPDIR/in/nsswitch.conf"
+}
+
+@test "what the README removes is what make install puts there" {
+	local file
+	commands 'Out of service' | grep '^rm ' >"$BATS_TEST_TMPDIR/rm.sh"
+	make --no-print-directory install B="${KEYACCT_BUILD:-build}" DESTDIR="$BATS_TEST_TMPDIR/root" >/dev/null
+	# The same lines, on a copy of what is installed: nothing may be left, and every pattern has to match something.
+	mkdir -p "$BATS_TEST_TMPDIR/root/etc/ssh/sshd_config.d"
+	: >"$BATS_TEST_TMPDIR/root/etc/ssh/sshd_config.d/00-keyacct.conf"
+	sed -E "s, /, $BATS_TEST_TMPDIR/root/,g" "$BATS_TEST_TMPDIR/rm.sh" >"$BATS_TEST_TMPDIR/rm2.sh"
+	bash -e "$BATS_TEST_TMPDIR/rm2.sh"
+	file=$(find "$BATS_TEST_TMPDIR/root" -type f)
+	[ -z "$file" ] || {
+		echo "left behind: $file"
+		return 1
+	}
+}
+
+@test "the README's commands, files and parts exist" {
+	local word
+	for word in $(grep -oE '\]\([A-Z][A-Za-z.]*\)' README.md | tr -d ']()') $(grep -oE 'man \./[a-z/._0-9]+' README.md | sed 's/man //'); do
+		[ -e "$word" ] || {
+			echo "README.md names $word, which is not there"
+			return 1
+		}
+	done
+	for word in $(section_tree); do
+		[ -d "$word" ] || {
+			echo "README.md names the directory $word, which is not there"
+			return 1
+		}
+	done
+	for word in $(grep -oE '\(#[a-z-]+\)' README.md | tr -d '(#)'); do
+		grep -E '^##' README.md | sed -E 's/^#+ //' | tr 'A-Z ' 'a-z-' | grep -qx "$word" || {
+			echo "README.md links to #$word, which is not there"
+			return 1
+		}
+	done
+	while read -r word; do
+		help_commands | grep -qE "^$word( |$)" || {
+			echo "README.md shows keyacct $word, which is not there"
+			return 1
+		}
+	done < <(sed -nE 's/^    # keyacct /    keyacct /; s/^    keyacct (([a-z-]+)( [a-z]+)?).*/\1/p' README.md |
+		sed -E 's/^(init|explain|ssh-config|authorized-keys|drain) .*/\1/')
+	[ "$(sed -nE '/^    make (demo|check) /p' README.md | wc -l)" -eq 2 ]
+	make -n demo >/dev/null && make -n check >/dev/null
+}
+
+section_tree() { sed -nE '/^## The tree/,/^## /s/^    ([a-z_]+)\/ .*/\1/p' README.md; }
+
+@test "the README reaches its two commands within a screen" {
+	[ "$(grep -n '^    make check' README.md | cut -d: -f1)" -le 32 ]
+}
