@@ -7,6 +7,8 @@
 #
 # Packagers: PREFIX, SYSCONFDIR, DATADIR, CC, CFLAGS, LDFLAGS are yours; WERROR is off unless CI sets it.
 
+MAKEFLAGS   += --no-builtin-rules
+
 PREFIX       = /usr
 SYSCONFDIR   = /etc
 MULTIARCH   := $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -83,7 +85,19 @@ $B/tests/%: $B/obj/tests/unit/%.o $(ADMIN_A) $(CORE_A)
 	$(LINK) -o $@ $^ $(ADMINLIB) -lcmocka -lpam
 -include $(wildcard $B/obj/*/*.d $B/obj/tests/*/*.d)
 
-tests: all $(UNIT)
+# The reader beside writers that never rest; and the same with the reader's rule loosened, which the tests must find out.
+STRESS_O = $(patsubst %.c,$B/obj/%.o,$(wildcard tests/stress/*.c))
+MUTANTS  = $(addprefix $B/stress-slack,2 3 1000000000)
+$B/stress: $(STRESS_O) $(CORE_A)
+	$(LINK) -Wl,--wrap=pread -o $@ $^ -llmdb -pthread
+$B/stress-slack%: $(STRESS_O) $B/obj/tests/stress/view-slack%.o $(CORE_A)
+	$(LINK) -Wl,--wrap=pread -o $@ $^ -llmdb -pthread
+$B/obj/tests/stress/view-slack%.o: common/view.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -DKA_VIEW_SLACK=$* -c -o $@ $<
+.SECONDARY: $(MUTANTS:$B/stress-%=$B/obj/tests/stress/view-%.o)
+
+tests: all $(UNIT) $B/stress $(MUTANTS)
 
 check:
 	@tests/deps
@@ -98,6 +112,12 @@ check-asan:
 	@$(MAKE) --no-print-directory tests >/dev/null
 	@$(MAKE) --no-print-directory $(ASAN) tests >/dev/null
 	@KEYACCT_BUILD=$(CURDIR)/build-asan KEYACCT_MODULES=$(CURDIR)/build tests/run
+
+# Ten minutes of the stress test, a taste of which is in the suites.
+stress:
+	@tests/deps
+	@$(MAKE) --no-print-directory $B/stress >/dev/null
+	@$B/stress --seconds 600 --disk $B
 
 # The figures that the README gives, each a ratio measured in one run.
 BENCH = $(addprefix $B/bench/,fill pairs noop)
@@ -140,4 +160,4 @@ install: all
 
 clean:
 	rm -rf build build-*
-.PHONY: all tests check check-asan bench demo install clean
+.PHONY: all tests check check-asan stress bench demo install clean

@@ -8,7 +8,8 @@
  * What makes it sound: the pages of snapshot S are first overwritten by transaction S+3, which starts only after the meta
  * page of S+2 is written. So if, after a walk, no meta page is newer than S+1 and the one that the walk started from is
  * unchanged, then every page that was read belonged to S (LMDB 0.9.24 mdb.c, mdb_page_alloc: oldest = W-1, and the loop
- * over the free list). Otherwise the walk is done again.
+ * over the free list). Otherwise the walk is done again. The meta page itself is whole only if, when it was read, the other one
+ * was older: S+2 writes over it, and a write that fails leaves its old number with new roots (mdb_env_write_meta).
  */
 #include <stddef.h>
 #include <stdint.h>

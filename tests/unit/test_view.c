@@ -9,8 +9,41 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-/* The source itself: its idea of the format is compared with liblmdb's. */
+#include <sys/syscall.h>
+#include <sys/types.h>
+
+/* The source itself: its idea of the format is compared with liblmdb's, and a test can step in between two of its reads. */
+static ssize_t view_pread(int fd, void *buf, size_t len, off_t at);
+#define pread view_pread
 #include "common/view.c"
+#undef pread
+
+static void (*between_reads)(int nth);
+static int reads;
+
+static ssize_t
+view_pread(int fd, void *buf, size_t len, off_t at)
+{
+	reads++;
+	if (between_reads != NULL)
+		between_reads(reads);
+	return pread(fd, buf, len, at);
+}
+
+/* liblmdb's: the next write of a meta page fails when it is told to. */
+static bool fail_meta;
+
+ssize_t pwrite(int fd, const void *buf, size_t len, off_t at);
+ssize_t
+pwrite(int fd, const void *buf, size_t len, off_t at)
+{
+	if (fail_meta && at < 8192) {
+		fail_meta = false;
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_pwrite64, fd, buf, len, at);
+}
 
 #define FILE_NAME "view.mdb"
 #define TABLE     KA_TABLE_KEY /* keys of any length up to KA_KEY_MAX are good for these tests */
@@ -778,6 +811,51 @@ walk_over_old_pages(struct ka_view *view, void *arg)
 }
 
 /* The rule on which view.h builds, in this liblmdb: S+1 and S+2 overwrite no page of S. */
+/* Between the reads of the two meta pages: one commit, and one that fails in its meta page after its pages were written. */
+static struct writer *meddler;
+
+static void
+commit_and_fail(int nth)
+{
+	if (nth != 2)
+		return;
+	between_reads = NULL;
+	put_txnid(meddler);
+	writer_commit(meddler);
+	put_txnid(meddler);
+	fail_meta = true;
+	assert_int_equal(mdb_txn_commit(meddler->txn), EIO);
+	assert_false(fail_meta);
+	meddler->txn = NULL; /* liblmdb lets this environment write no more */
+}
+
+static void
+snapshot_begins_at_a_whole_meta_page(void **state)
+{
+	(void)state;
+	/* The commit that fails goes to slot 0 and to slot 1 in turn. */
+	for (int commits = 3; commits < 7; commits++) {
+		struct writer w;
+		uint64_t before, got;
+
+		remove_file();
+		writer_open(&w);
+		for (int c = 0; c < commits; c++) {
+			put_txnid(&w);
+			writer_commit(&w);
+		}
+		assert_int_equal(ka_view_read(FILE_NAME, walk_txnid, &before), KA_OK);
+		meddler = &w;
+		reads = 0;
+		between_reads = commit_and_fail;
+		assert_int_equal(ka_view_read(FILE_NAME, walk_txnid, &got), KA_OK);
+		assert_null(between_reads);
+		/* The commit before or the one that came in between; never the one that failed. */
+		assert_in_range(got, before, before + 1);
+		mdb_env_close(w.env);
+	}
+}
+
 static void
 two_commits_spare_the_pages_of_a_snapshot(void **state)
 {
@@ -1204,6 +1282,7 @@ main(void)
 	    CASE(answer_of_an_overrun_walk_is_dropped),
 	    CASE(meta_pages_decide_whether_a_walk_holds),
 	    CASE(two_commits_spare_the_pages_of_a_snapshot),
+	    CASE(snapshot_begins_at_a_whole_meta_page),
 	    CASE(walks_beside_a_writer_are_whole),
 	    CASE(missing_file_is_unavailable),
 	    CASE(truncated_file_never_says_not_found),
