@@ -97,7 +97,16 @@ $B/obj/tests/stress/view-slack%.o: common/view.c Makefile
 	$(COMPILE) -DKA_VIEW_SLACK=$* -c -o $@ $<
 .SECONDARY: $(MUTANTS:$B/stress-%=$B/obj/tests/stress/view-%.o)
 
-tests: all $(UNIT) $B/stress $(MUTANTS)
+# The runner knows libpam alone: the module comes in through a stack, as in sshd.
+PAMTEST = $B/tests/pam_runner $B/tests/pam_fixture
+$B/tests/pam_runner: $B/obj/tests/pam/runner.o
+	@mkdir -p $(@D)
+	$(LINK) -rdynamic -o $@ $^ -lpam
+$B/tests/pam_fixture: $B/obj/tests/pam/fixture.o $(ADMIN_A) $(CORE_A)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(ADMINLIB)
+
+tests: all $(UNIT) $(PAMTEST) $B/stress $(MUTANTS)
 
 check:
 	@tests/deps

@@ -125,6 +125,8 @@ ka_spool_append(const char *dir, const struct ka_spool_use *uses, size_t n)
 	r = KA_BUSY;
 	for (int i = 0; i < TRIES && r == KA_BUSY; i++)
 		r = append_once(path, bytes, n * KA_SPOOL_RECORD_LEN);
+	if (r == KA_BUSY)
+		errno = EAGAIN;
 	return r;
 }
 

@@ -60,5 +60,8 @@ authinfo_address(const char *connection, uint8_t *address)
 		return KA_INVALID;
 	memcpy(text, connection, len);
 	text[len] = '\0';
+	/* A link-local address carries its interface: fe80::7%eth0. */
+	if (strchr(text, ':') != NULL)
+		text[strcspn(text, "%")] = '\0';
 	return ka_address_parse(text, address);
 }

@@ -143,12 +143,45 @@ login_account(struct login *l)
 	return l->answer.reason == KA_REASON_UNKNOWN_PROJECT ? PAM_USER_UNKNOWN : PAM_PERM_DENIED;
 }
 
+/* The entries of this handle's sessions, the latest first: sshd opens one, a stack with our line twice opens two. */
+struct entry {
+	struct entry *next;
+	char name[KA_SESSION_NAME_LEN];
+};
+
 static void
-free_name(pam_handle_t *pamh, void *data, int status)
+free_entries(pam_handle_t *pamh, void *data, int status)
 {
+	struct entry *e = data, *next;
+
 	(void)pamh;
-	(void)status;
-	free(data);
+	/* The new list has the old one in it. */
+	if (((unsigned)status & PAM_DATA_REPLACE) != 0)
+		return;
+	for (; e != NULL; e = next) {
+		next = e->next;
+		free(e);
+	}
+}
+
+static void
+keep_entry(struct login *l, const char *name)
+{
+	union {
+		const void *in;
+		struct entry *out;
+	} before = {.in = NULL}; /* what we gave to libpam was not const */
+	struct entry *e = calloc(1, sizeof(*e));
+
+	(void)pam_get_data(l->pamh, SESSION_DATA, &before.in);
+	if (e != NULL) {
+		e->next = before.out;
+		(void)snprintf(e->name, sizeof(e->name), "%s", name);
+	}
+	if (e == NULL || pam_set_data(l->pamh, SESSION_DATA, e, free_entries) != PAM_SUCCESS) {
+		free(e);
+		pam_syslog(l->pamh, LOG_ERR, "out of memory: the entry %s stays in %s/sessions", name, l->options.run);
+	}
 }
 
 /*
@@ -158,17 +191,10 @@ free_name(pam_handle_t *pamh, void *data, int status)
 static void
 enter_session(struct login *l, char name[static KA_SESSION_NAME_LEN])
 {
-	char *kept;
-
-	if (ka_session_enter(l->options.run, &l->question, name) != KA_OK) {
-		pam_syslog(l->pamh, LOG_ERR, "cannot enter the session into %s/sessions: %s", l->options.run, strerror(errno));
-		name[0] = '\0';
+	if (ka_session_enter(l->options.run, &l->question, name) == KA_OK)
 		return;
-	}
-	if ((kept = strdup(name)) == NULL || pam_set_data(l->pamh, SESSION_DATA, kept, free_name) != PAM_SUCCESS) {
-		free(kept);
-		pam_syslog(l->pamh, LOG_ERR, "out of memory: the entry %s stays in %s/sessions", name, l->options.run);
-	}
+	pam_syslog(l->pamh, LOG_ERR, "cannot enter the session into %s/sessions: %s", l->options.run, strerror(errno));
+	name[0] = '\0';
 }
 
 static void
@@ -211,10 +237,10 @@ export_environment(struct login *l)
 }
 
 static void
-leave_session(struct login *l, const char *name)
+leave_session(pam_handle_t *pamh, const struct options *options, const char *name)
 {
-	if (name[0] != '\0' && ka_session_leave(l->options.run, name) != KA_OK)
-		pam_syslog(l->pamh, LOG_ERR, "cannot remove %s/sessions/%s: %s", l->options.run, name, strerror(errno));
+	if (name[0] != '\0' && ka_session_leave(options->run, name) != KA_OK)
+		pam_syslog(pamh, LOG_ERR, "cannot remove %s/sessions/%s: %s", options->run, name, strerror(errno));
 }
 
 int
@@ -234,15 +260,17 @@ login_open(struct login *l)
 	 * two always sees the other. */
 	enter_session(l, name);
 	if ((r = ka_access_ask(l->options.dir, &l->question, &l->answer)) != KA_OK) {
-		leave_session(l, name);
+		leave_session(l->pamh, &l->options, name);
 		log_unavailable(l, r);
 		return PAM_SESSION_ERR;
 	}
 	log_decision(l);
 	if (l->answer.reason != KA_REASON_GRANTED) {
-		leave_session(l, name);
+		leave_session(l->pamh, &l->options, name);
 		return PAM_SESSION_ERR;
 	}
+	if (name[0] != '\0')
+		keep_entry(l, name);
 	record_use(l);
 	export_environment(l);
 	return PAM_SUCCESS;
@@ -252,13 +280,12 @@ int
 login_close(pam_handle_t *pamh, int argc, const char **argv)
 {
 	struct options options;
-	const void *name;
+	const void *data = NULL;
 
-	if (pam_get_data(pamh, SESSION_DATA, &name) != PAM_SUCCESS || name == NULL ||
+	if (pam_get_data(pamh, SESSION_DATA, &data) != PAM_SUCCESS ||
 	    options_parse(pamh, argc, argv, &options) != PAM_SUCCESS)
 		return PAM_SUCCESS;
-	if (ka_session_leave(options.run, name) != KA_OK)
-		pam_syslog(pamh, LOG_ERR, "cannot remove %s/sessions/%s: %s", options.run, (const char *)name,
-		    strerror(errno));
+	for (const struct entry *e = data; e != NULL; e = e->next)
+		leave_session(pamh, &options, e->name);
 	return PAM_SUCCESS;
 }
