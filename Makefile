@@ -5,12 +5,14 @@
 #   make demo              install what is missing, build, play the story with a real sshd (root)
 #   make install DESTDIR=  every part where Debian expects it
 #
-# Packagers: PREFIX, SYSCONFDIR, DATADIR, CC, CFLAGS, LDFLAGS are yours; WERROR is off unless CI sets it.
+# Packagers: PREFIX, DATADIR, CC, CFLAGS, LDFLAGS are yours; WERROR is off unless CI sets it.
 
 MAKEFLAGS   += --no-builtin-rules
 
 PREFIX       = /usr
-SYSCONFDIR   = /etc
+ifeq ($(origin CC),default)
+CC           = gcc
+endif
 MULTIARCH   := $(shell $(CC) -print-multiarch 2>/dev/null)
 LIBDIR       = $(PREFIX)/lib/$(MULTIARCH)
 PAMDIR       = $(LIBDIR)/security
@@ -24,8 +26,7 @@ RUNDIR       = /run/keyacct
 
 VERSION     := 0.1.0
 B            = build
-CC           = gcc
-CFLAGS       = -O2 -g
+CFLAGS      ?= -O2 -g
 WERROR       = $(if $(CI),-Werror)
 WARN         = -Wall -Wextra -Wshadow -Wcast-qual -Wwrite-strings -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \
                -Wconversion -Wsign-conversion -Wvla -Wundef $(WERROR)
@@ -59,7 +60,14 @@ ADMINLIB = -llmdb -lcrypto
 
 all: $(PARTS)
 
-$B/obj/%.o: %.c Makefile
+# Other flags make other objects: what they were is a file that everything depends on.
+FLAGS := $(COMPILE) $(LINK) $(STATIC) $(NSSLINK)
+$B/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
+FORCE:
+
+$B/obj/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
@@ -92,7 +100,7 @@ $B/stress: $(STRESS_O) $(CORE_A)
 	$(LINK) -Wl,--wrap=pread -o $@ $^ -llmdb -pthread
 $B/stress-slack%: $(STRESS_O) $B/obj/tests/stress/view-slack%.o $(CORE_A)
 	$(LINK) -Wl,--wrap=pread -o $@ $^ -llmdb -pthread
-$B/obj/tests/stress/view-slack%.o: common/view.c Makefile
+$B/obj/tests/stress/view-slack%.o: common/view.c $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -DKA_VIEW_SLACK=$* -c -o $@ $<
 .SECONDARY: $(MUTANTS:$B/stress-%=$B/obj/tests/stress/view-%.o)
@@ -149,24 +157,32 @@ demo:
 	@$(MAKE) --no-print-directory all >/dev/null
 	@tests/world tests/demo
 
+# Another directory than the helper's own has to be named to it.
+$B/00-keyacct.conf: share/00-keyacct.conf $B/flags
+	sed 's,@HELPER@,$(LIBEXECDIR)/keyacct-keys$(if $(filter-out /var/lib/keyacct,$(DATADIR)), --dir $(DATADIR)),' $< >$@
+
+.DELETE_ON_ERROR:
+
 # Installation: DESTDIR is for packagers; the demo and the tests install into a private copy of the host's files.
 INSTALL = install
 MODULES = $B
 # Over a host in service: no process may ever find a file missing or half written.
 replace = $(INSTALL) -m $1 $2 $(DESTDIR)$3/.$(notdir $2).new && mv -f $(DESTDIR)$3/.$(notdir $2).new $(DESTDIR)$3/$(notdir $2)
-install: all
+install: all $B/00-keyacct.conf
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 \
 	    $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
 	$(call replace,644,$(MODULES)/libnss_keyacct.so.2,$(LIBDIR))
 	$(call replace,644,$(MODULES)/pam_keyacct.so,$(PAMDIR))
 	$(call replace,755,$B/keyacct-keys,$(LIBEXECDIR))
 	$(call replace,755,$B/keyacct,$(SBINDIR))
-	sed 's,@LIBEXECDIR@,$(LIBEXECDIR),g' share/00-keyacct.conf >$(DESTDIR)$(SHAREDIR)/00-keyacct.conf
-	$(INSTALL) -m 644 share/sshd.account.pam share/sshd.session.pam share/nsswitch.sed $(DESTDIR)$(SHAREDIR)/
+	$(INSTALL) -m 644 $B/00-keyacct.conf share/sshd.account.pam share/sshd.session.pam share/nsswitch.sed $(DESTDIR)$(SHAREDIR)/
 	$(INSTALL) -m 644 share/keyacct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/keyacct.conf
 	$(INSTALL) -m 644 share/keyacct.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/keyacct.conf
 	$(foreach n,5 7 8,$(INSTALL) -m 644 $(wildcard */*.$n) $(DESTDIR)$(MANDIR)/man$n/ &&) :
 
+format:
+	clang-format -i $(shell git ls-files '*.[ch]')
+
 clean:
-	rm -rf build build-*
-.PHONY: all tests check check-asan stress bench demo install clean
+	rm -rf build build-* $B
+.PHONY: all tests check check-asan stress bench demo install format clean

@@ -81,9 +81,16 @@ too_late(int64_t expires_s, int64_t at_s)
 }
 
 bool
-ka_access_owns_lastingly(const struct ka_member *member, int64_t at_s)
+ka_access_member_holds(const struct ka_member *member, int64_t at_s)
 {
-	return member->role == KA_ROLE_OWNER && member->expires_s == 0 && !too_early(member->not_before_s, at_s);
+	return !too_early(member->not_before_s, at_s) && !too_late(member->expires_s, at_s);
+}
+
+bool
+ka_access_owns_lastingly(const struct ka_member *member, const struct ka_account *account, int64_t at_s)
+{
+	return account->state == KA_ACCOUNT_ACTIVE && member->role == KA_ROLE_OWNER && member->expires_s == 0 &&
+	       !too_early(member->not_before_s, at_s);
 }
 
 static enum ka_reason
@@ -105,8 +112,7 @@ judge_project(const struct ka_project *project, const struct ka_access_question 
 }
 
 enum ka_reason
-ka_access_judge_key(
-    const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *q)
+ka_access_judge_key(const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *q)
 {
 	if (account->state != KA_ACCOUNT_ACTIVE)
 		return KA_REASON_ACCOUNT_SUSPENDED;
@@ -118,14 +124,15 @@ ka_access_judge_key(
 		return KA_REASON_KEY_EXPIRED;
 	if (key->hosts[0] != '\0' && !list_has_host(key->hosts, q->host))
 		return KA_REASON_KEY_HOST;
-	if (key->from[0] != '\0' && !q->address_to_sshd && (!q->address_known || !ka_address_matches(key->from, q->address)))
+	if (key->from[0] != '\0' && !q->address_to_sshd &&
+	    (!q->address_known || !ka_address_matches(key->from, q->address)))
 		return KA_REASON_KEY_ADDRESS;
 	return KA_REASON_GRANTED;
 }
 
 /*
- * What one membership, the account's own or a group's, adds to ${reg}: the highest role of those that hold now, or, when none
- * does, the reason of the one that came closest. ${reg}->reason is KA_REASON_NOT_MEMBER at first.
+ * What one membership, the account's own or a group's, adds to ${reg}: the highest role of those that hold now, or,
+ * when none does, the reason of the one that came closest. ${reg}->reason is KA_REASON_NOT_MEMBER at first.
  */
 static enum ka_result
 add_membership(struct ka_view *view, const struct ka_access_question *q, enum ka_subject kind,
@@ -146,8 +153,15 @@ add_membership(struct ka_view *view, const struct ka_access_question *q, enum ka
 		reason = KA_REASON_MEMBER_NOT_YET;
 	else if (too_late(member.expires_s, q->at_s))
 		reason = KA_REASON_MEMBER_EXPIRED;
-	if (reason == KA_REASON_GRANTED && (reg->reason != KA_REASON_GRANTED || member.role > reg->role))
-		reg->role = member.role;
+	if (reason == KA_REASON_GRANTED) {
+		bool first = reg->reason != KA_REASON_GRANTED;
+
+		if (first || member.role > reg->role)
+			reg->role = member.role;
+		/* Of several the last end counts, and no end is the last. */
+		if (first || member.expires_s == 0 || (reg->until_s != 0 && member.expires_s > reg->until_s))
+			reg->until_s = member.expires_s;
+	}
 	if (reason == KA_REASON_GRANTED || (reg->reason != KA_REASON_GRANTED && reason > reg->reason))
 		reg->reason = reason;
 	return KA_OK;
@@ -216,6 +230,8 @@ judge_registration(struct ka_view *view, const struct ka_access_question *q, str
 	if ((r = judge_member(view, q, reg)) != KA_OK || reg->reason != KA_REASON_GRANTED)
 		return r;
 	reg->reason = ka_access_judge_key(&reg->account, &reg->key, q);
+	if (reg->until_s == 0 || (reg->key.expires_s != 0 && reg->key.expires_s < reg->until_s))
+		reg->until_s = reg->key.expires_s;
 	return KA_OK;
 }
 
@@ -307,9 +323,11 @@ ka_access_decide(struct ka_view *view, const struct ka_access_question *q, struc
 		return r;
 	if ((r = judge_registrations(view, q, answer)) != KA_OK)
 		return r;
-	/* Strangers learn nothing about the project: its own reason is only for a key that would be let in. */
+	/* Strangers learn nothing about the project: its own reason is only for a key that would be let in. A deleted
+	 * one has no members any more, so nobody's would be; the log and the administrator are told all the same. */
 	of_project = judge_project(&answer->project, q);
-	if (answer->reason == KA_REASON_GRANTED)
+	if (answer->reason == KA_REASON_GRANTED ||
+	    (of_project == KA_REASON_PROJECT_DELETED && answer->registrations > 0))
 		answer->reason = of_project;
 	return KA_OK;
 }
@@ -373,7 +391,9 @@ void
 ka_access_options(
     const struct ka_project *project, const struct ka_key *key, char options[static KA_ACCESS_OPTIONS_LEN])
 {
-	(void)snprintf(options, KA_ACCESS_OPTIONS_LEN, "restrict,pty%s%s%s%s",
-	    project->policy & KA_POLICY_AGENT ? ",agent-forwarding" : "", key->from[0] != '\0' ? ",from=\"" : "", key->from,
+	bool agent = project != NULL && (project->policy & KA_POLICY_AGENT) != 0;
+
+	(void)snprintf(options, KA_ACCESS_OPTIONS_LEN, "restrict%s%s%s%s%s", project != NULL ? ",pty" : "",
+	    agent ? ",agent-forwarding" : "", key->from[0] != '\0' ? ",from=\"" : "", key->from,
 	    key->from[0] != '\0' ? "\"" : "");
 }

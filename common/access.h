@@ -49,18 +49,20 @@ struct ka_access_question {
 	uint8_t project[KA_UUID_LEN];
 	uint8_t sha256[KA_SHA256_LEN];
 	int64_t at_s;
-	const char *host;                /* this host's name, for a key's limit to hosts */
-	bool address_known;              /* false: a key that is limited to addresses is refused, unless … */
+	const char *host;   /* this host's name, for a key's limit to hosts */
+	bool address_known; /* false: a key that is limited to addresses is refused, unless … */
 	uint8_t address[KA_ADDRESS_LEN];
-	bool address_to_sshd; /* … limits to addresses are left to sshd's from=, as the helper has to: sshd 9.2 tells it none */
-	bool uid_known;                  /* false: the project's uid is not compared */
-	uint32_t uid;                    /* what NSS says the project's uid is */
+	bool address_to_sshd; /* … limits to addresses are left to sshd's from=, as the helper has to: sshd 9.2 tells it
+				 none */
+	bool uid_known;       /* false: the project's uid is not compared */
+	uint32_t uid;         /* what NSS says the project's uid is */
 };
 
 /* One registration of the key, and what came of it. */
 struct ka_access_registration {
 	enum ka_reason reason; /* as if the project were open */
 	enum ka_role role;     /* set once it is known to be a member */
+	int64_t until_s;       /* when this access runs out by itself, by the key's or the membership's end; 0: never */
 	struct ka_account account;
 	struct ka_key key;
 };
@@ -75,10 +77,10 @@ struct ka_access_answer {
 
 /**
  * ka_access_decide(view, question, answer):
- * Decide on one snapshot. ${answer}->reason is KA_REASON_GRANTED, or why not; with a project's reason ${answer}->admitting
- * counts the registrations that would have been let in, and with any other it is 0.
- * Ownership: ${answer} (about 60 KB) is the caller's.
- * Returns KA_OK when decided, either way; KA_UNAVAIL; KA_CORRUPT: nothing was decided, which is no.
+ * Decide on one snapshot. ${answer}->reason is KA_REASON_GRANTED, or why not; with a project's reason
+ * ${answer}->admitting counts the registrations that would have been let in, and with any other it is 0. Ownership:
+ * ${answer} (about 60 KB) is the caller's. Returns KA_OK when decided, either way; KA_UNAVAIL; KA_CORRUPT: nothing was
+ * decided, which is no.
  */
 enum ka_result ka_access_decide(
     struct ka_view *view, const struct ka_access_question *question, struct ka_access_answer *answer);
@@ -101,10 +103,15 @@ enum ka_reason ka_access_judge_key(
     const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *question);
 
 /**
- * ka_access_owns_lastingly(member, at_s):
- * Is it an ownership that has begun and has no end, so that a project can rely on it?
+ * ka_access_member_holds(member, at_s): has the membership begun, and not ended?
  */
-bool ka_access_owns_lastingly(const struct ka_member *member, int64_t at_s);
+bool ka_access_member_holds(const struct ka_member *member, int64_t at_s);
+
+/**
+ * ka_access_owns_lastingly(member, account, at_s):
+ * Is it the ownership of an active account, begun and without an end, so that a project can rely on it?
+ */
+bool ka_access_owns_lastingly(const struct ka_member *member, const struct ka_account *account, int64_t at_s);
 
 /**
  * ka_access_ask(dir, question, answer), ka_access_ask_project(dir, question, answer):
@@ -118,7 +125,8 @@ enum ka_result ka_access_ask_project(
 
 /**
  * ka_access_options(project, key, options):
- * The authorized_keys options of a grant: restrict, then what the project's policy gives back, then the key's from=.
+ * The authorized_keys options of a grant: restrict, then what the project's policy gives back (NULL: nothing), then the
+ * key's from=.
  */
 void ka_access_options(
     const struct ka_project *project, const struct ka_key *key, char options[static KA_ACCESS_OPTIONS_LEN]);

@@ -1,9 +1,8 @@
 #ifndef KA_ADDRESS_H
 #define KA_ADDRESS_H
 /*
- * Client addresses, and the lists of them that limit a key. What a list means here is what sshd makes of it in from="…".
- * libc alone; nothing is resolved.
- * Thread safety: no state is kept; any number of threads.
+ * Client addresses, and the lists of them that limit a key. What a list means here is what sshd makes of it in
+ * from="…". libc alone; nothing is resolved. Thread safety: no state is kept; any number of threads.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/access.h"
 enum ka_result
 ka_catalog_get_account(struct ka_store *s, const uint8_t id[static KA_UUID_LEN], struct ka_account *account)
 {
@@ -119,21 +120,31 @@ ka_catalog_is_member(
 	return r;
 }
 
+/* Does the member of this kind and id hold at ${at_s} (0: or ever)? */
+static enum ka_result
+holds(struct ka_store *s, const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], int64_t at_s)
+{
+	struct ka_member member;
+	enum ka_result r = ka_catalog_get_member(s, project, kind, subject, &member);
+
+	return r == KA_OK && at_s != 0 && !ka_access_member_holds(&member, at_s) ? KA_NOTFOUND : r;
+}
+
 /* Has ${account} the project by itself, or by a group that comes before ${group}? Then it has been named already. */
 static enum ka_result
-listed_before(struct ka_store *s, const uint8_t account[static KA_UUID_LEN], const struct ka_group *group,
+listed_before(struct ka_store *s, const uint8_t account[static KA_UUID_LEN], int64_t at_s, const struct ka_group *group,
     const uint8_t project[static KA_UUID_LEN])
 {
 	struct ka_row row = {.keylen = 0};
 	struct ka_group earlier;
-	struct ka_member member;
 	enum ka_result r;
 
-	if ((r = ka_catalog_get_member(s, project, KA_SUBJECT_ACCOUNT, account, &member)) != KA_NOTFOUND)
+	if ((r = holds(s, project, KA_SUBJECT_ACCOUNT, account, at_s)) != KA_NOTFOUND)
 		return r;
 	while ((r = ka_catalog_next_group_of(s, account, &row, &earlier)) == KA_OK &&
-	    memcmp(earlier.id, group->id, KA_UUID_LEN) != 0)
-		if ((r = ka_catalog_get_member(s, project, KA_SUBJECT_GROUP, earlier.id, &member)) != KA_NOTFOUND)
+	       memcmp(earlier.id, group->id, KA_UUID_LEN) != 0)
+		if ((r = holds(s, project, KA_SUBJECT_GROUP, earlier.id, at_s)) != KA_NOTFOUND)
 			return r;
 	return r == KA_OK ? KA_NOTFOUND : r;
 }
@@ -155,8 +166,8 @@ ka_catalog_next_project(struct ka_store *s, struct ka_row *row, struct ka_projec
 }
 
 enum ka_result
-ka_catalog_next_member(struct ka_store *s, const uint8_t project[static KA_UUID_LEN], struct ka_row *row,
-    struct ka_member *member)
+ka_catalog_next_member(
+    struct ka_store *s, const uint8_t project[static KA_UUID_LEN], struct ka_row *row, struct ka_member *member)
 {
 	enum ka_result r = ka_store_next(s, KA_TABLE_MEMBER, project, KA_UUID_LEN, row);
 
@@ -181,8 +192,8 @@ ka_catalog_next_membership(struct ka_store *s, enum ka_subject kind, const uint8
 }
 
 enum ka_result
-ka_catalog_next_project_of(struct ka_store *s, const uint8_t account[static KA_UUID_LEN], struct ka_project_of *at,
-    uint8_t project[static KA_UUID_LEN])
+ka_catalog_next_project_of(struct ka_store *s, const uint8_t account[static KA_UUID_LEN], int64_t at_s,
+    struct ka_project_of *at, uint8_t project[static KA_UUID_LEN])
 {
 	struct ka_member member;
 	enum ka_result r;
@@ -192,9 +203,11 @@ ka_catalog_next_project_of(struct ka_store *s, const uint8_t account[static KA_U
 			r = ka_catalog_next_membership(s, KA_SUBJECT_GROUP, at->group.id, &at->row, &member);
 		else
 			r = ka_catalog_next_membership(s, KA_SUBJECT_ACCOUNT, account, &at->row, &member);
+		if (r == KA_OK && at_s != 0 && !ka_access_member_holds(&member, at_s))
+			continue;
 		if (r == KA_OK && at->groups) {
 			/* Named once: by its own membership, or by the first of its groups. */
-			r = listed_before(s, account, &at->group, member.project);
+			r = listed_before(s, account, at_s, &at->group, member.project);
 			if (r == KA_OK)
 				continue;
 			if (r == KA_NOTFOUND)
@@ -272,10 +285,12 @@ find_by_prefix(struct ka_store *s, enum ka_table table, const char *what, const 
 	enum ka_result r;
 
 	if (ka_uuid_parse_prefix(text, low, high) != KA_OK)
-		return ka_result_fail(err, KA_NOTFOUND, "there is no %s \"%s\"; 'keyacct %s list' shows them", what, text, what);
+		return ka_result_fail(
+		    err, KA_NOTFOUND, "there is no %s \"%s\"; 'keyacct %s list' shows them", what, text, what);
 	r = ka_store_seek(s, table, low, sizeof(low), row);
 	if (r == KA_NOTFOUND || (r == KA_OK && memcmp(row->key, high, KA_UUID_LEN) > 0))
-		return ka_result_fail(err, KA_NOTFOUND, "there is no %s \"%s\"; 'keyacct %s list' shows them", what, text, what);
+		return ka_result_fail(
+		    err, KA_NOTFOUND, "there is no %s \"%s\"; 'keyacct %s list' shows them", what, text, what);
 	if (r != KA_OK)
 		return ka_store_fail(r, err);
 	memcpy(after, row->key, KA_UUID_LEN);
@@ -348,10 +363,36 @@ key_named(const struct ka_key *key, const char *text)
 	return strcasecmp(strncasecmp(text, "MD5:", 4) == 0 ? text + 4 : text, md5) == 0;
 }
 
+enum ka_result
+ka_catalog_find_fingerprint(
+    struct ka_store *s, const char *text, uint8_t sha256[static KA_SHA256_LEN], struct ka_error *err)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_key found;
+	bool any = false;
+	enum ka_result r;
+
+	/* A whole one needs no registration: it is what an unknown key has too. */
+	if (ka_fingerprint_parse(text, sha256) == KA_OK)
+		return KA_OK;
+	while ((r = ka_catalog_next_key(s, &row, &found)) == KA_OK) {
+		if (!key_named(&found, text))
+			continue;
+		if (any && memcmp(found.sha256, sha256, KA_SHA256_LEN) != 0)
+			return ka_result_fail(
+			    err, KA_CONFLICT, "several keys fit \"%s\": give the whole fingerprint", text);
+		memcpy(sha256, found.sha256, KA_SHA256_LEN);
+		any = true;
+	}
+	if (r != KA_NOTFOUND)
+		return ka_store_fail(r, err);
+	return any ? KA_OK : ka_result_fail(err, KA_NOTFOUND, "nobody has registered a key \"%s\"", text);
+}
+
 /* The next registration that ${text} could name: of one account, of one whole fingerprint, or any. */
 static enum ka_result
-next_candidate(struct ka_store *s, const char *text, const struct ka_account *account, struct ka_row *row,
-    struct ka_key *key)
+next_candidate(
+    struct ka_store *s, const char *text, const struct ka_account *account, struct ka_row *row, struct ka_key *key)
 {
 	uint8_t sha256[KA_SHA256_LEN];
 
@@ -363,8 +404,8 @@ next_candidate(struct ka_store *s, const char *text, const struct ka_account *ac
 }
 
 enum ka_result
-ka_catalog_find_key(struct ka_store *s, const char *text, const struct ka_account *account, struct ka_key *key,
-    struct ka_error *err)
+ka_catalog_find_key(
+    struct ka_store *s, const char *text, const struct ka_account *account, struct ka_key *key, struct ka_error *err)
 {
 	struct ka_row row = {.keylen = 0};
 	struct ka_key found;

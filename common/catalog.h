@@ -1,9 +1,8 @@
 #ifndef KA_CATALOG_H
 #define KA_CATALOG_H
 /*
- * What is in the database: accounts, projects, members and key registrations, found by what people call them and read as
- * structures, inside the store's open transaction.
- * Thread safety: none, as the store.
+ * What is in the database: accounts, projects, members and key registrations, found by what people call them and read
+ * as structures, inside the store's open transaction. Thread safety: none, as the store.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,8 +13,8 @@
 
 /**
  * ka_catalog_find_account(store, text, account, err), ka_catalog_find_project(store, text, project, err):
- * What ${text} names: an account's handle, an id in any form, or the unique beginning of one. Several that begin so are a
- * conflict. Deleted projects are found.
+ * What ${text} names: an account's handle, an id in any form, or the unique beginning of one. Several that begin so are
+ * a conflict. Deleted projects are found.
  *
  * ka_catalog_find_group(store, text, group, err): by name, with or without the "@" that marks it as a group's.
  */
@@ -55,8 +54,8 @@ enum ka_result ka_catalog_subject_name(struct ka_store *store, enum ka_subject k
  */
 enum ka_result ka_catalog_get_member(struct ka_store *store, const uint8_t project[static KA_UUID_LEN],
     enum ka_subject kind, const uint8_t subject[static KA_UUID_LEN], struct ka_member *member);
-enum ka_result ka_catalog_is_member(struct ka_store *store, const uint8_t project[static KA_UUID_LEN],
-    const uint8_t account[static KA_UUID_LEN]);
+enum ka_result ka_catalog_is_member(
+    struct ka_store *store, const uint8_t project[static KA_UUID_LEN], const uint8_t account[static KA_UUID_LEN]);
 
 /**
  * ka_catalog_next_account(store, row, account), and so on:
@@ -68,22 +67,22 @@ enum ka_result ka_catalog_is_member(struct ka_store *store, const uint8_t projec
  */
 enum ka_result ka_catalog_next_account(struct ka_store *store, struct ka_row *row, struct ka_account *account);
 enum ka_result ka_catalog_next_project(struct ka_store *store, struct ka_row *row, struct ka_project *project);
-enum ka_result ka_catalog_next_member(struct ka_store *store, const uint8_t project[static KA_UUID_LEN],
-    struct ka_row *row, struct ka_member *member);
+enum ka_result ka_catalog_next_member(
+    struct ka_store *store, const uint8_t project[static KA_UUID_LEN], struct ka_row *row, struct ka_member *member);
 enum ka_result ka_catalog_next_membership(struct ka_store *store, enum ka_subject kind,
     const uint8_t subject[static KA_UUID_LEN], struct ka_row *row, struct ka_member *member);
 enum ka_result ka_catalog_next_group(struct ka_store *store, struct ka_row *row, struct ka_group *group);
-enum ka_result ka_catalog_next_group_member(struct ka_store *store, const uint8_t group[static KA_UUID_LEN],
-    struct ka_row *row, struct ka_account *account);
-enum ka_result ka_catalog_next_group_of(struct ka_store *store, const uint8_t account[static KA_UUID_LEN],
-    struct ka_row *row, struct ka_group *group);
-enum ka_result ka_catalog_next_registration(struct ka_store *store, const uint8_t sha256[static KA_SHA256_LEN],
-    struct ka_row *row, struct ka_key *key);
+enum ka_result ka_catalog_next_group_member(
+    struct ka_store *store, const uint8_t group[static KA_UUID_LEN], struct ka_row *row, struct ka_account *account);
+enum ka_result ka_catalog_next_group_of(
+    struct ka_store *store, const uint8_t account[static KA_UUID_LEN], struct ka_row *row, struct ka_group *group);
+enum ka_result ka_catalog_next_registration(
+    struct ka_store *store, const uint8_t sha256[static KA_SHA256_LEN], struct ka_row *row, struct ka_key *key);
 enum ka_result ka_catalog_next_key_of(
     struct ka_store *store, const uint8_t account[static KA_UUID_LEN], struct ka_row *row, struct ka_key *key);
 enum ka_result ka_catalog_next_key(struct ka_store *store, struct ka_row *row, struct ka_key *key);
-enum ka_result ka_catalog_next_reach(struct ka_store *store, const struct ka_key *key, struct ka_row *row,
-    uint8_t project[static KA_UUID_LEN]);
+enum ka_result ka_catalog_next_reach(
+    struct ka_store *store, const struct ka_key *key, struct ka_row *row, uint8_t project[static KA_UUID_LEN]);
 
 /**
  * ka_catalog_find_key(store, text, account, key, err):
@@ -94,8 +93,17 @@ enum ka_result ka_catalog_find_key(struct ka_store *store, const char *text, con
     struct ka_key *key, struct ka_error *err);
 
 /**
- * ka_catalog_next_project_of(store, account, at, project):
- * Step through the projects that an account is in, itself or through groups, each once: ${at} is all zero before the first.
+ * ka_catalog_find_fingerprint(store, text, sha256, err):
+ * The key that ${text} names: a whole SHA256 fingerprint, registered or not, or the beginning of one or an MD5
+ * fingerprint of a registered key. KA_CONFLICT: several keys fit.
+ */
+enum ka_result ka_catalog_find_fingerprint(
+    struct ka_store *store, const char *text, uint8_t sha256[static KA_SHA256_LEN], struct ka_error *err);
+
+/**
+ * ka_catalog_next_project_of(store, account, at_s, at, project):
+ * Step through the projects that an account is in, itself or through groups, each once: by memberships that hold at
+ * ${at_s}, or by all of them when it is 0. ${at} is all zero before the first.
  */
 struct ka_project_of {
 	bool groups;
@@ -103,6 +111,6 @@ struct ka_project_of {
 	struct ka_group group;
 };
 enum ka_result ka_catalog_next_project_of(struct ka_store *store, const uint8_t account[static KA_UUID_LEN],
-    struct ka_project_of *at, uint8_t project[static KA_UUID_LEN]);
+    int64_t at_s, struct ka_project_of *at, uint8_t project[static KA_UUID_LEN]);
 
 #endif

@@ -40,8 +40,9 @@ tell_holder(int fd, const char *path, const char *what, struct ka_error *err)
 	if (fcntl(fd, F_GETLK, &l) != 0 || l.l_type == F_UNLCK || l.l_pid <= 0)
 		return ka_result_fail(err, KA_BUSY, "%s and holds %s; try again", what, path);
 	state = process_state(l.l_pid);
-	return ka_result_fail(err, KA_BUSY, "%s: process %ld%s holds %s; wait for it%s, then try again", what, (long)l.l_pid,
-	    state == 'T' ? ", which is stopped," : "", path, state == 'T' ? ", continue it (kill -CONT) or end it" : "");
+	return ka_result_fail(err, KA_BUSY, "%s: process %ld%s holds %s; wait for it%s, then try again", what,
+	    (long)l.l_pid, state == 'T' ? ", which is stopped," : "", path,
+	    state == 'T' ? ", continue it (kill -CONT) or end it" : "");
 }
 
 enum ka_result

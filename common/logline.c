@@ -15,16 +15,18 @@ format_key(const struct ka_access_question *q, char text[static KA_SHA256_TEXT_L
 		ka_fingerprint_format(q->sha256, text);
 }
 
-/* Whom a refusal is about: the registration that came closest, which is the one that gave the reason. */
+/* Whom a refusal is about: the registration that came closest. Those that would have admitted come first. */
 static const char *
 refused_account(const struct ka_access_answer *answer)
 {
-	if (answer->admitting > 0)
-		return answer->registration[0].account.handle;
-	for (size_t i = 0; i < answer->registrations; i++)
-		if (answer->registration[i].reason == answer->reason)
-			return answer->registration[i].account.handle;
-	return "-";
+	const struct ka_access_registration *closest = answer->registration;
+
+	if (answer->registrations == 0)
+		return "-";
+	for (size_t i = 1; answer->admitting == 0 && i < answer->registrations; i++)
+		if (answer->registration[i].reason > closest->reason)
+			closest = &answer->registration[i];
+	return closest->account.handle;
 }
 
 void
@@ -38,8 +40,9 @@ ka_logline(const struct ka_access_question *q, const struct ka_access_answer *an
 	if (q->address_known)
 		ka_address_format(q->address, address);
 	if (answer->reason != KA_REASON_GRANTED) {
-		(void)snprintf(line, KA_LOGLINE_LEN, "refused project=%s account=%s fingerprint=%s address=%s reason=%s",
-		    project, refused_account(answer), key, address, ka_access_reason_name(answer->reason));
+		(void)snprintf(line, KA_LOGLINE_LEN,
+		    "refused project=%s account=%s fingerprint=%s address=%s reason=%s", project,
+		    refused_account(answer), key, address, ka_access_reason_name(answer->reason));
 		return;
 	}
 	at = (size_t)snprintf(line, KA_LOGLINE_LEN,
@@ -48,8 +51,8 @@ ka_logline(const struct ka_access_question *q, const struct ka_access_answer *an
 	    answer->admitting > 0 ? ka_access_role_name(answer->registration[0].role) : "-", key, address);
 	/* 32 handles of 64 characters and the rest fit; the check is for whoever raises one of the two. */
 	for (size_t i = 0; i < answer->admitting && at < KA_LOGLINE_LEN; i++)
-		at += (size_t)snprintf(line + at, KA_LOGLINE_LEN - at, "%s%s", i > 0 ? "," : "",
-		    answer->registration[i].account.handle);
+		at += (size_t)snprintf(
+		    line + at, KA_LOGLINE_LEN - at, "%s%s", i > 0 ? "," : "", answer->registration[i].account.handle);
 }
 
 int

@@ -16,15 +16,15 @@
  *   refused project=ID account=HANDLE fingerprint=SHA256:… address=ADDRESS reason=REASON
  * with "-" for what is not known. A fingerprint of zeros is not known.
  */
-void ka_logline(const struct ka_access_question *question, const struct ka_access_answer *answer,
-    char line[static KA_LOGLINE_LEN]);
+void ka_logline(
+    const struct ka_access_question *question, const struct ka_access_answer *answer, char line[static KA_LOGLINE_LEN]);
 
 /**
  * ka_logline_undecided(question, dir, r, line):
  * Write why nothing could be decided: ${r} is what ka_access_ask answered. For LOG_ERR.
  */
-void ka_logline_undecided(const struct ka_access_question *question, const char *dir, enum ka_result r,
-    char line[static KA_LOGLINE_LEN]);
+void ka_logline_undecided(
+    const struct ka_access_question *question, const char *dir, enum ka_result r, char line[static KA_LOGLINE_LEN]);
 
 /**
  * ka_logline_priority(reason):

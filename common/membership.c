@@ -20,7 +20,21 @@ note(struct ka_store *s, const struct ka_member *m, const char *verb, struct ka_
 	return ka_store_fail(ka_store_note(s, KA_TABLE_MEMBER, m->project, verb, detail), err);
 }
 
-/* Has the project an owner to rely on, other than the one who leaves? Groups do not count: they can become empty. */
+/* Can the project rely on this owner? KA_NOTFOUND: not. Groups do not count: they can become empty. */
+static enum ka_result
+is_lasting_owner(struct ka_store *s, const struct ka_member *member)
+{
+	struct ka_account account;
+	enum ka_result r;
+
+	if (member->kind != KA_SUBJECT_ACCOUNT)
+		return KA_NOTFOUND;
+	if ((r = ka_catalog_get_account(s, member->subject, &account)) != KA_OK)
+		return r == KA_NOTFOUND ? KA_CORRUPT : r;
+	return ka_access_owns_lastingly(member, &account, ka_time_now()) ? KA_OK : KA_NOTFOUND;
+}
+
+/* Has the project an owner to rely on, other than the one who leaves? */
 static enum ka_result
 has_other_owner(struct ka_store *s, const struct ka_member *leaving)
 {
@@ -29,9 +43,9 @@ has_other_owner(struct ka_store *s, const struct ka_member *leaving)
 	enum ka_result r;
 
 	while ((r = ka_catalog_next_member(s, leaving->project, &row, &member)) == KA_OK)
-		if (member.kind == KA_SUBJECT_ACCOUNT && ka_access_owns_lastingly(&member, ka_time_now()) &&
-		    memcmp(member.subject, leaving->subject, KA_UUID_LEN) != 0)
-			return KA_OK;
+		if (memcmp(member.subject, leaving->subject, KA_UUID_LEN) != 0 &&
+		    (r = is_lasting_owner(s, &member)) != KA_NOTFOUND)
+			return r;
 	return r;
 }
 
@@ -41,15 +55,16 @@ ka_membership_keep_owner(struct ka_store *s, const struct ka_member *leaving, st
 	char name[KA_SUBJECT_NAME_LEN], text[KA_UUID_TEXT_LEN];
 	enum ka_result r;
 
+	/* Whose time is over owns nothing that could be kept. */
 	if (leaving->kind != KA_SUBJECT_ACCOUNT || leaving->role != KA_ROLE_OWNER ||
-	    (r = has_other_owner(s, leaving)) == KA_OK)
+	    !ka_access_member_holds(leaving, ka_time_now()) || (r = has_other_owner(s, leaving)) == KA_OK)
 		return KA_OK;
 	if (r != KA_NOTFOUND || (r = ka_catalog_subject_name(s, leaving->kind, leaving->subject, name)) != KA_OK)
 		return ka_store_fail(r, err);
 	ka_uuid_text(leaving->project, text);
 	return ka_result_fail(err, KA_CONFLICT,
-	    "\"%s\" is the last owner of project %s: add another owner first (keyacct member add %s ACCOUNT --role owner), or "
-	    "remove the project",
+	    "\"%s\" is the last owner of project %s (a group, a suspended account or an owner with an end does not "
+	    "count): add another owner first (keyacct member add %s ACCOUNT --role owner), or remove the project",
 	    name, text, text);
 }
 
@@ -115,6 +130,24 @@ write_member(struct ka_store *s, const struct ka_member *member, struct ka_error
 	return ka_store_fail(ka_store_put(s, KA_TABLE_MEMBER_OF, key, sizeof(key), "", 0), err);
 }
 
+/* What has to hold when ${member} takes the place of ${old}. */
+static enum ka_result
+replace_member(struct ka_store *s, const struct ka_member *old, struct ka_member *member, struct ka_error *err)
+{
+	enum ka_result r;
+
+	if (member->created_s == 0)
+		member->created_s = old->created_s;
+	if ((r = is_lasting_owner(s, member)) == KA_NOTFOUND)
+		r = ka_membership_keep_owner(s, old, err);
+	if (r != KA_OK)
+		return r;
+	/* Who comes back after an end comes back without the keys of that time. */
+	if (old->expires_s == 0 || ka_access_member_holds(old, ka_time_now()))
+		return KA_OK;
+	return ka_membership_drop(s, old, err);
+}
+
 enum ka_result
 ka_membership_add(struct ka_store *s, struct ka_member *member, struct ka_error *err)
 {
@@ -129,39 +162,39 @@ ka_membership_add(struct ka_store *s, struct ka_member *member, struct ka_error 
 	if (project.state == KA_PROJECT_DELETED)
 		return ka_result_fail(err, KA_CONFLICT, "project %s is deleted: nobody can be added", text);
 	if (member->expires_s != 0 && member->not_before_s >= member->expires_s)
-		return ka_result_fail(err, KA_INVALID, "the membership would end before it begins: check the two times");
+		return ka_result_fail(
+		    err, KA_INVALID, "the membership would end before it begins: check the two times");
 	r = ka_catalog_get_member(s, member->project, member->kind, member->subject, &old);
 	if (r != KA_OK && r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
-	if (r == KA_OK && !ka_access_owns_lastingly(member, ka_time_now()) &&
-	    (r = ka_membership_keep_owner(s, &old, err)) != KA_OK)
+	if (r == KA_OK && (r = replace_member(s, &old, member, err)) != KA_OK)
 		return r;
 	if (member->created_s == 0)
-		member->created_s = r == KA_OK ? old.created_s : ka_time_now();
+		member->created_s = ka_time_now();
 	if ((r = write_member(s, member, err)) != KA_OK)
 		return r;
 	return note(s, member, "member add", err);
 }
 
 enum ka_result
-ka_membership_remove(struct ka_store *s, const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
-    const uint8_t subject[static KA_UUID_LEN], struct ka_error *err)
+ka_membership_remove(struct ka_store *s, struct ka_member *member, struct ka_error *err)
 {
 	char text[KA_UUID_TEXT_LEN], name[KA_SUBJECT_NAME_LEN];
-	struct ka_member member;
+	struct ka_member like = *member;
 	enum ka_result r;
 
-	if ((r = ka_catalog_subject_name(s, kind, subject, name)) != KA_OK)
+	if ((r = ka_catalog_subject_name(s, like.kind, like.subject, name)) != KA_OK)
 		return ka_store_fail(r, err);
-	ka_uuid_text(project, text);
-	if ((r = ka_catalog_get_member(s, project, kind, subject, &member)) == KA_NOTFOUND)
-		return ka_result_fail(err, KA_NOTFOUND, "\"%s\" is no member of project %s; 'keyacct member list %s' shows who is",
-		    name, text, text);
+	ka_uuid_text(like.project, text);
+	if ((r = ka_catalog_get_member(s, like.project, like.kind, like.subject, member)) == KA_NOTFOUND)
+		return ka_result_fail(err, KA_NOTFOUND,
+		    "\"%s\" is no member of project %s; 'keyacct member list %s' shows who is", name, text, text);
 	if (r != KA_OK)
 		return ka_store_fail(r, err);
-	if ((r = ka_membership_keep_owner(s, &member, err)) != KA_OK || (r = ka_membership_drop(s, &member, err)) != KA_OK)
+	if ((r = ka_membership_keep_owner(s, member, err)) != KA_OK ||
+	    (r = ka_membership_drop(s, member, err)) != KA_OK)
 		return r;
-	return note(s, &member, "member remove", err);
+	return note(s, member, "member remove", err);
 }
 
 /* Groups */
@@ -194,8 +227,8 @@ ka_membership_join_group(
 	if ((r = count_groups(s, account, &groups)) != KA_OK)
 		return ka_store_fail(r, err);
 	if (groups >= KA_ACCESS_GROUPS)
-		return ka_result_fail(err, KA_CONFLICT, "\"%s\" is in %zu groups, and more are not possible: leave one first",
-		    account->handle, groups);
+		return ka_result_fail(err, KA_CONFLICT,
+		    "\"%s\" is in %zu groups, and more are not possible: leave one first", account->handle, groups);
 	if ((r = ka_store_put(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), "", 0)) != KA_OK)
 		return ka_store_fail(r, err);
 	ka_record_pair_key(account->id, group->id, key);
@@ -215,8 +248,9 @@ ka_membership_leave_group(
 
 	ka_record_pair_key(group->id, account->id, key);
 	if ((r = ka_store_get(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), &row)) == KA_NOTFOUND)
-		return ka_result_fail(err, KA_NOTFOUND, "\"%s\" is not in the group \"%s\"; 'keyacct group show %s' shows who is",
-		    account->handle, group->name, group->name);
+		return ka_result_fail(err, KA_NOTFOUND,
+		    "\"%s\" is not in the group \"%s\"; 'keyacct group show %s' shows who is", account->handle,
+		    group->name, group->name);
 	if (r != KA_OK || (r = ka_store_remove(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key))) != KA_OK)
 		return ka_store_fail(r, err);
 	ka_record_pair_key(account->id, group->id, key);

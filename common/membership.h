@@ -1,13 +1,13 @@
 #ifndef KA_MEMBERSHIP_H
 #define KA_MEMBERSHIP_H
 /*
- * Who is in a project, as an account or through a group: what may change about it, and what has to stay true when it does. A
- * project keeps an account that owns it for good; an account that is in a project in no way any more has no key for it.
- * As common/model: inside the store's open transaction, which the caller commits, or drops after a failure.
+ * Who is in a project, as an account or through a group: what may change about it, and what has to stay true when it
+ * does. A project keeps an account that owns it for good; an account that is in a project in no way any more has no key
+ * for it. As common/model: inside the store's open transaction, which the caller commits, or drops after a failure.
  * Thread safety: none, as the store.
  *
- * Returns of every function, unless it says more: KA_OK; KA_NOTFOUND, KA_CONFLICT and KA_INVALID, each with the sentence
- * in ${err}; KA_UNAVAIL and KA_CORRUPT from the store, also with a sentence.
+ * Returns of every function, unless it says more: KA_OK; KA_NOTFOUND, KA_CONFLICT and KA_INVALID, each with the
+ * sentence in ${err}; KA_UNAVAIL and KA_CORRUPT from the store, also with a sentence.
  */
 #include <stdint.h>
 
@@ -17,23 +17,23 @@
 
 /**
  * ka_membership_add(store, member, err):
- * Add an account or a group to a project, or change its role and window there. KA_CONFLICT: the project is deleted, or its
- * last owner would be demoted or would stop being one for part of the time.
+ * Add an account or a group to a project, or change its role and window there. KA_CONFLICT: the project is deleted, or
+ * its last owner would be demoted or would stop being one for part of the time.
  */
 enum ka_result ka_membership_add(struct ka_store *store, struct ka_member *member, struct ka_error *err);
 
 /**
- * ka_membership_remove(store, project, kind, subject, err):
- * Keys that were pasted for this project alone open nothing any more, also after their account comes back.
- * KA_NOTFOUND: it is no member; KA_CONFLICT: it is the last owner.
+ * ka_membership_remove(store, member, err):
+ * Remove the membership with ${member}'s project, kind and subject; the rest of ${member} is filled in. Keys that were
+ * pasted for this project alone open nothing any more, also after their account comes back. KA_NOTFOUND: it is no
+ * member; KA_CONFLICT: it is the last owner.
  */
-enum ka_result ka_membership_remove(struct ka_store *store, const uint8_t project[static KA_UUID_LEN],
-    enum ka_subject kind, const uint8_t subject[static KA_UUID_LEN], struct ka_error *err);
+enum ka_result ka_membership_remove(struct ka_store *store, struct ka_member *member, struct ka_error *err);
 
 /**
  * ka_membership_drop(store, member, err):
- * The same without asking whether an owner stays, and without a line in the change log: for those who remove the project, the
- * account or the group itself.
+ * The same without asking whether an owner stays, and without a line in the change log: for those who remove the
+ * project, the account or the group itself.
  */
 enum ka_result ka_membership_drop(struct ka_store *store, const struct ka_member *member, struct ka_error *err);
 
@@ -41,16 +41,15 @@ enum ka_result ka_membership_drop(struct ka_store *store, const struct ka_member
  * ka_membership_keep_owner(store, leaving, err):
  * KA_CONFLICT when the project would be left without an account that owns it for good.
  */
-enum ka_result ka_membership_keep_owner(
-    struct ka_store *store, const struct ka_member *leaving, struct ka_error *err);
+enum ka_result ka_membership_keep_owner(struct ka_store *store, const struct ka_member *leaving, struct ka_error *err);
 
 /**
  * ka_membership_join_group(store, group, account, err), ka_membership_leave_group(store, group, account, err):
  * Joining twice is fine. KA_CONFLICT: in KA_ACCESS_GROUPS groups already. KA_NOTFOUND: it is not in the group.
  */
-enum ka_result ka_membership_join_group(struct ka_store *store, const struct ka_group *group,
-    const struct ka_account *account, struct ka_error *err);
-enum ka_result ka_membership_leave_group(struct ka_store *store, const struct ka_group *group,
-    const struct ka_account *account, struct ka_error *err);
+enum ka_result ka_membership_join_group(
+    struct ka_store *store, const struct ka_group *group, const struct ka_account *account, struct ka_error *err);
+enum ka_result ka_membership_leave_group(
+    struct ka_store *store, const struct ka_group *group, const struct ka_account *account, struct ka_error *err);
 
 #endif

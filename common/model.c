@@ -26,7 +26,8 @@ write_account(struct ka_store *s, const struct ka_account *account, struct ka_er
 	size_t len;
 
 	if (ka_record_put_account(account, payload, &len) != KA_OK)
-		return ka_result_fail(err, KA_INVALID, "the account \"%s\" has a field out of its range", account->handle);
+		return ka_result_fail(
+		    err, KA_INVALID, "the account \"%s\" has a field out of its range", account->handle);
 	return ka_store_fail(ka_store_put(s, KA_TABLE_ACCOUNT, account->id, KA_UUID_LEN, payload, len), err);
 }
 
@@ -40,13 +41,14 @@ ka_model_add_account(struct ka_store *s, struct ka_account *account, struct ka_e
 
 	if (!ka_record_handle_ok(account->handle))
 		return ka_result_fail(err, KA_INVALID,
-		    "\"%s\" cannot be a handle: 1 to 64 of a-z 0-9 . _ @ + -, beginning with a letter or digit, and nothing "
+		    "\"%s\" cannot be a handle: 1 to 64 of a-z 0-9 . _ @ + -, beginning with a letter or digit, and "
+		    "nothing "
 		    "that reads as an id (8 or more hex digits)",
 		    account->handle);
 	if ((r = ka_store_get(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle), &row)) == KA_OK) {
 		ka_uuid_text(row.payload, text);
-		return ka_result_fail(
-		    err, KA_CONFLICT, "the handle \"%s\" is taken by account %s: choose another", account->handle, text);
+		return ka_result_fail(err, KA_CONFLICT, "the handle \"%s\" is taken by account %s: choose another",
+		    account->handle, text);
 	}
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
@@ -92,7 +94,8 @@ ka_model_remove_account(struct ka_store *s, const struct ka_account *account, st
 	enum ka_result r;
 
 	while ((r = ka_catalog_next_membership(s, KA_SUBJECT_ACCOUNT, account->id, &row, &member)) == KA_OK)
-		if ((r = ka_membership_keep_owner(s, &member, err)) != KA_OK || (r = ka_membership_drop(s, &member, err)) != KA_OK)
+		if ((r = ka_membership_keep_owner(s, &member, err)) != KA_OK ||
+		    (r = ka_membership_drop(s, &member, err)) != KA_OK)
 			return r;
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
@@ -129,10 +132,11 @@ write_project(struct ka_store *s, const struct ka_project *project, struct ka_er
 		    ka_record_path_ok(project->home) ? project->shell : project->home);
 	if (!ka_record_uid_ok(project->uid))
 		return ka_result_fail(err, KA_INVALID,
-		    "%u cannot be a project's uid: 1000 to %u without 60001 to 65535, which are the system's", project->uid,
-		    KA_UID_LAST);
+		    "%u cannot be a project's uid: 1000 to %u without 60001 to 65535, which are the system's",
+		    project->uid, KA_UID_LAST);
 	if (ka_record_put_project(project, payload, &len) != KA_OK)
-		return ka_result_fail(err, KA_INVALID, "the project \"%s\" has a field out of its range", project->title);
+		return ka_result_fail(
+		    err, KA_INVALID, "the project \"%s\" has a field out of its range", project->title);
 	if ((r = ka_store_put(s, KA_TABLE_PROJECT, project->id, KA_UUID_LEN, payload, len)) != KA_OK)
 		return ka_store_fail(r, err);
 	ka_record_be32(project->uid, uid);
@@ -153,7 +157,8 @@ check_uid_free(struct ka_store *s, uint32_t uid, struct ka_error *err)
 	if (r != KA_OK || row.len != KA_UUID_LEN)
 		return ka_store_fail(r == KA_OK ? KA_CORRUPT : r, err);
 	ka_uuid_text(row.payload, text);
-	return ka_result_fail(err, KA_CONFLICT, "the uid %u belongs to project %s: no uid is ever used twice", uid, text);
+	return ka_result_fail(
+	    err, KA_CONFLICT, "the uid %u belongs to project %s: no uid is ever used twice", uid, text);
 }
 
 enum ka_result
@@ -175,7 +180,8 @@ ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_e
 		if ((r = check_uid_free(s, project->uid, err)) != KA_OK)
 			return r;
 	} else if ((r = ka_store_next_uid(s, &project->uid)) != KA_OK) {
-		return r == KA_CONFLICT ? ka_result_fail(err, r, "the range of uids is used up") : ka_store_fail(r, err);
+		return r == KA_CONFLICT ? ka_result_fail(err, r, "the range of uids is used up")
+					: ka_store_fail(r, err);
 	}
 	if (project->home[0] == '\0')
 		(void)snprintf(project->home, sizeof(project->home), "/projects/%s", text);
@@ -191,8 +197,7 @@ ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_e
 }
 
 enum ka_result
-ka_model_change_project(
-    struct ka_store *s, const struct ka_project *project, const char *verb, struct ka_error *err)
+ka_model_change_project(struct ka_store *s, const struct ka_project *project, const char *verb, struct ka_error *err)
 {
 	char text[KA_UUID_TEXT_LEN];
 	struct ka_project old;
@@ -235,10 +240,11 @@ ka_model_add_group(struct ka_store *s, struct ka_group *group, struct ka_error *
 	enum ka_result r;
 
 	if (!ka_record_handle_ok(group->name))
-		return ka_result_fail(err, KA_INVALID, "\"%s\" cannot be a group's name: the rules are those of a handle",
-		    group->name);
+		return ka_result_fail(
+		    err, KA_INVALID, "\"%s\" cannot be a group's name: the rules are those of a handle", group->name);
 	if ((r = ka_catalog_find_group(s, group->name, &other, NULL)) == KA_OK)
-		return ka_result_fail(err, KA_CONFLICT, "there is a group \"%s\" already: choose another name", group->name);
+		return ka_result_fail(
+		    err, KA_CONFLICT, "there is a group \"%s\" already: choose another name", group->name);
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
 	if (memcmp(group->id, no_id, KA_UUID_LEN) == 0 && ka_uuid_random(group->id) != KA_OK)
@@ -247,7 +253,8 @@ ka_model_add_group(struct ka_store *s, struct ka_group *group, struct ka_error *
 		group->created_s = ka_time_now();
 	if ((r = ka_record_put_group(group, payload, &len)) != KA_OK ||
 	    (r = ka_store_put(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, payload, len)) != KA_OK ||
-	    (r = ka_store_put(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name), group->id, KA_UUID_LEN)) != KA_OK)
+	    (r = ka_store_put(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name), group->id, KA_UUID_LEN)) !=
+		KA_OK)
 		return ka_store_fail(r, err);
 	return note(s, KA_TABLE_GROUP, group->id, "group add", group->name, err);
 }

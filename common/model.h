@@ -7,8 +7,8 @@
  * the caller closes the store without committing.
  * Thread safety: none, as the store.
  *
- * Returns of every function, unless it says more: KA_OK; KA_NOTFOUND, KA_CONFLICT and KA_INVALID, each with the sentence
- * in ${err}; KA_UNAVAIL and KA_CORRUPT from the store, also with a sentence.
+ * Returns of every function, unless it says more: KA_OK; KA_NOTFOUND, KA_CONFLICT and KA_INVALID, each with the
+ * sentence in ${err}; KA_UNAVAIL and KA_CORRUPT from the store, also with a sentence.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -35,14 +35,13 @@ enum ka_result ka_model_set_account_state(
  * ka_model_remove_account(store, account, err):
  * Remove it with its registrations and memberships. KA_CONFLICT: it is the last owner of a project, which ${err} names.
  */
-enum ka_result ka_model_remove_account(
-    struct ka_store *store, const struct ka_account *account, struct ka_error *err);
+enum ka_result ka_model_remove_account(struct ka_store *store, const struct ka_account *account, struct ka_error *err);
 
 /**
  * ka_model_add_project(store, project, err):
  * Add ${project}. An all-zero id, a zero uid, an empty home or shell, and zero state and created_s are filled in.
- * KA_CONFLICT: the id or the uid is taken, also by a deleted project, or the range of uids is used up. Whether the uid is
- * taken by a user of the host is the caller's to ask.
+ * KA_CONFLICT: the id or the uid is taken, also by a deleted project, or the range of uids is used up. Whether the uid
+ * is taken by a user of the host is the caller's to ask.
  */
 enum ka_result ka_model_add_project(struct ka_store *store, struct ka_project *project, struct ka_error *err);
 
@@ -62,7 +61,8 @@ enum ka_result ka_model_remove_project(struct ka_store *store, struct ka_project
 
 /**
  * ka_model_add_group(store, group, err), ka_model_remove_group(store, group, err):
- * A group is made with its name alone; it goes with its memberships, and its accounts stay. KA_CONFLICT: the name is taken.
+ * A group is made with its name alone; it goes with its memberships, and its accounts stay. KA_CONFLICT: the name is
+ * taken.
  */
 enum ka_result ka_model_add_group(struct ka_store *store, struct ka_group *group, struct ka_error *err);
 enum ka_result ka_model_remove_group(struct ka_store *store, const struct ka_group *group, struct ka_error *err);

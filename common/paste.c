@@ -181,8 +181,7 @@ refuse_several(struct span c, struct ka_error *err)
 			keys++;
 	if (keys > 1)
 		return ka_result_fail(err, KA_INVALID,
-		    "these are %zu keys: give them one at a time, each to a 'keyacct key add' of its own",
-		    keys);
+		    "these are %zu keys: give them one at a time, each to a 'keyacct key add' of its own", keys);
 	return KA_OK;
 }
 

@@ -40,6 +40,12 @@ ka_record_table_name(enum ka_table table)
 }
 
 bool
+ka_record_table_is_later(enum ka_table table)
+{
+	return table >= KA_TABLE_GROUP;
+}
+
+bool
 ka_record_uid_ok(uint32_t uid)
 {
 	/* systemd: homed and nspawn 60001.., DynamicUser 61184..65519; 65534 is nobody, 65535 the 16-bit "no user". */
@@ -62,9 +68,9 @@ ka_record_handle_ok(const char *handle)
 {
 	size_t len = strlen(handle);
 
-	return len >= 1 && len < KA_HANDLE_LEN &&
-	    strspn(handle, "abcdefghijklmnopqrstuvwxyz0123456789._@+-") == len && strchr("._@+-", handle[0]) == NULL &&
-	    !(len >= KA_UUID_PREFIX && strspn(handle, "0123456789abcdef-") == len);
+	return len >= 1 && len < KA_HANDLE_LEN && strspn(handle, "abcdefghijklmnopqrstuvwxyz0123456789._@+-") == len &&
+	       strchr("._@+-", handle[0]) == NULL &&
+	       !(len >= KA_UUID_PREFIX && strspn(handle, "0123456789abcdef-") == len);
 }
 
 uint64_t
@@ -135,7 +141,8 @@ ka_record_unseal(enum ka_table table, const void *key, size_t keylen, const uint
 {
 	if (len < ENVELOPE || keylen > KA_KEY_MAX || (value[0] & INCOMPATIBLE) != VERSION)
 		return KA_CORRUPT;
-	if (row_checksum(value[0], table, key, keylen, value + ENVELOPE, len - ENVELOPE) != ka_record_from_be64(value + 1))
+	if (row_checksum(value[0], table, key, keylen, value + ENVELOPE, len - ENVELOPE) !=
+	    ka_record_from_be64(value + 1))
 		return KA_CORRUPT;
 	*payload = value + ENVELOPE;
 	*n = len - ENVELOPE;
@@ -345,7 +352,8 @@ change_fields(struct field *f, struct ka_change *c)
 {
 	field_time(f, &c->at_s);
 	field_u32(f, &c->actor, 0, UINT32_MAX);
-	c->table = (enum ka_table)field_choice(f, c->table, 0, KA_TABLES - 1);
+	/* A newer version may know more tables. */
+	c->table = (enum ka_table)field_choice(f, c->table, 0, UINT8_MAX);
 	field_bytes(f, c->id, sizeof(c->id));
 	field_text(f, c->verb, sizeof(c->verb));
 	field_text(f, c->detail, sizeof(c->detail));
@@ -361,23 +369,23 @@ use_fields(struct field *f, struct ka_use *u)
 }
 
 /* put works on a copy, because a field function takes its value by a pointer that it may write through. */
-#define ROW(type)                                                                                                      \
-	enum ka_result ka_record_put_##type(const struct ka_##type *row, uint8_t *payload, size_t *n)                  \
-	{                                                                                                              \
-		struct ka_##type copy = *row;                                                                          \
-		struct field f = {.w = payload, .len = KA_RECORD_MAX - ENVELOPE};                                      \
-                                                                                                                       \
-		type##_fields(&f, &copy);                                                                              \
-		*n = f.at;                                                                                             \
-		return f.bad ? KA_INVALID : KA_OK;                                                                     \
-	}                                                                                                              \
-	enum ka_result ka_record_get_##type(const uint8_t *payload, size_t len, struct ka_##type *row)                 \
-	{                                                                                                              \
-		struct field f = {.r = payload, .len = len};                                                           \
-                                                                                                                       \
-		memset(row, 0, sizeof(*row));                                                                          \
-		type##_fields(&f, row);                                                                                \
-		return f.bad ? KA_CORRUPT : KA_OK;                                                                     \
+#define ROW(type)                                                                                      \
+	enum ka_result ka_record_put_##type(const struct ka_##type *row, uint8_t *payload, size_t *n)  \
+	{                                                                                              \
+		struct ka_##type copy = *row;                                                          \
+		struct field f = {.w = payload, .len = KA_RECORD_MAX - ENVELOPE};                      \
+                                                                                                       \
+		type##_fields(&f, &copy);                                                              \
+		*n = f.at;                                                                             \
+		return f.bad ? KA_INVALID : KA_OK;                                                     \
+	}                                                                                              \
+	enum ka_result ka_record_get_##type(const uint8_t *payload, size_t len, struct ka_##type *row) \
+	{                                                                                              \
+		struct field f = {.r = payload, .len = len};                                           \
+                                                                                                       \
+		memset(row, 0, sizeof(*row));                                                          \
+		type##_fields(&f, row);                                                                \
+		return f.bad ? KA_CORRUPT : KA_OK;                                                     \
 	}
 
 ROW(project)

@@ -5,10 +5,11 @@
  * A stored value is a version byte, a checksum over table, key and payload, and the payload. libc alone.
  * Thread safety: no state is kept; any number of threads.
  *
- * The version byte: its low four bits are incompatible, and a reader that does not know their value answers KA_CORRUPT; its
- * high four are compatible, and readers ignore those that they do not know. What is added to a payload goes at its end, where
- * an older reader ignores it; a table that is added is not looked at. Modules of older versions stay mapped in running
- * processes for months, so almost every change has to be a compatible one.
+ * The version byte: its low four bits are incompatible, and a reader that does not know their value answers KA_CORRUPT;
+ * its high four are compatible, and readers ignore those that they do not know. What is added to a payload goes at its
+ * end, where an older reader ignores it. A table that is added is not looked at by older readers, and is empty to newer
+ * ones until the tool has written to the file (ka_record_table_is_later). Modules of older versions stay mapped in
+ * running processes for months, so almost every change has to be a compatible one.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -182,6 +183,12 @@ struct ka_row {
 const char *ka_record_table_name(enum ka_table table);
 
 /**
+ * ka_record_table_is_later(table):
+ * Was ${table} added after the first version, so that a file without it is an older one and the table empty?
+ */
+bool ka_record_table_is_later(enum ka_table table);
+
+/**
  * ka_record_uid_ok(uid):
  * Can ${uid} belong to a project? Never root's, a system user's (< 1000), one of systemd's dynamic or nobody's ranges
  * (60001..65535), or above KA_UID_LAST. Checked when a uid is written and again whenever one is read.
@@ -210,9 +217,9 @@ enum ka_result ka_record_seal(enum ka_table table, const void *key, size_t keyle
 
 /**
  * ka_record_unseal(table, key, keylen, value, len, payload, n):
- * Check the stored ${value} of ${len} bytes and point ${payload} (inside ${value}) at its ${n} bytes. It proves that the row
- * was written so once; that it is the current one is the snapshot's business.
- * Returns KA_OK; KA_CORRUPT: unknown version, wrong checksum, too short.
+ * Check the stored ${value} of ${len} bytes and point ${payload} (inside ${value}) at its ${n} bytes. It proves that
+ * the row was written so once; that it is the current one is the snapshot's business. Returns KA_OK; KA_CORRUPT:
+ * unknown version, wrong checksum, too short.
  */
 enum ka_result ka_record_unseal(enum ka_table table, const void *key, size_t keylen, const uint8_t *value, size_t len,
     const uint8_t **payload, size_t *n);

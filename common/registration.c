@@ -23,8 +23,13 @@ default_title(struct ka_key *key, const char *comment)
 	(void)snprintf(key->title, sizeof(key->title), "%s %.10s", key->type, day);
 }
 
+/*
+ * May one more account register this key? KA_NOTFOUND: it may. KA_OK: the account has it already, for single projects,
+ * and
+ * ${key}, which is for single projects too, becomes that registration.
+ */
 static enum ka_result
-check_registrations(struct ka_store *s, const struct ka_key *key, struct ka_error *err)
+check_registrations(struct ka_store *s, struct ka_key *key, struct ka_error *err)
 {
 	struct ka_row row = {.keylen = 0};
 	struct ka_key other;
@@ -32,17 +37,24 @@ check_registrations(struct ka_store *s, const struct ka_key *key, struct ka_erro
 	enum ka_result r;
 
 	while ((r = ka_catalog_next_registration(s, key->sha256, &row, &other)) == KA_OK) {
-		if (memcmp(other.account, key->account, KA_UUID_LEN) == 0)
-			return ka_result_fail(err, KA_CONFLICT,
-			    "the account has this key already, as \"%s\": remove that one first, or keep it", other.title);
 		n++;
+		if (memcmp(other.account, key->account, KA_UUID_LEN) != 0)
+			continue;
+		if (!key->named || !other.named)
+			return ka_result_fail(err, KA_CONFLICT,
+			    "the account has this key already, as \"%s\": remove that one first, or keep it",
+			    other.title);
+		*key = other;
+		return KA_OK;
 	}
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
 	if (n >= KA_ACCESS_REGISTRATIONS)
-		return ka_result_fail(err, KA_CONFLICT, "%zu accounts have registered this key already, and more are not allowed: "
-		    "a key that so many share tells nobody apart; make a new one", n);
-	return KA_OK;
+		return ka_result_fail(err, KA_CONFLICT,
+		    "%zu accounts have registered this key already, and more are not allowed: "
+		    "a key that so many share tells nobody apart; make a new one",
+		    n);
+	return KA_NOTFOUND;
 }
 
 static enum ka_result
@@ -50,11 +62,12 @@ check_key_fields(const struct ka_key *key, struct ka_error *err)
 {
 	if (strcmp(key->type, "ssh-rsa") == 0 && key->bits < KA_REGISTRATION_RSA_BITS_MIN)
 		return ka_result_fail(err, KA_INVALID,
-		    "this RSA key has %u bits, and %d are the least: make a new one with 'ssh-keygen -t ed25519'", key->bits,
-		    KA_REGISTRATION_RSA_BITS_MIN);
+		    "this RSA key has %u bits, and %d are the least: make a new one with 'ssh-keygen -t ed25519'",
+		    key->bits, KA_REGISTRATION_RSA_BITS_MIN);
 	if (key->from[0] != '\0' && !ka_address_list_ok(key->from))
 		return ka_result_fail(err, KA_INVALID,
-		    "\"%s\" is no list of addresses: write addresses or blocks such as 192.0.2.0/24, with commas between them, "
+		    "\"%s\" is no list of addresses: write addresses or blocks such as 192.0.2.0/24, with commas "
+		    "between them, "
 		    "and no host bits in a block",
 		    key->from);
 	if (key->expires_s != 0 && key->not_before_s >= key->expires_s)
@@ -79,7 +92,7 @@ ka_registration_add(struct ka_store *s, struct ka_key *key, const struct ka_sshk
 		key->created_s = ka_time_now();
 	if (key->title[0] == '\0')
 		default_title(key, sshkey->comment);
-	if ((r = check_key_fields(key, err)) != KA_OK || (r = check_registrations(s, key, err)) != KA_OK)
+	if ((r = check_key_fields(key, err)) != KA_OK || (r = check_registrations(s, key, err)) != KA_NOTFOUND)
 		return r;
 	if (ka_record_put_key(key, payload, &len) != KA_OK)
 		return ka_result_fail(err, KA_INVALID, "the key \"%s\" has a field out of its range", key->title);
@@ -94,27 +107,52 @@ ka_registration_add(struct ka_store *s, struct ka_key *key, const struct ka_sshk
 }
 
 enum ka_result
+ka_registration_change(struct ka_store *s, const struct ka_key *key, const char *verb, struct ka_error *err)
+{
+	uint8_t payload[KA_RECORD_MAX], full[KA_KEY_KEY_LEN];
+	size_t len;
+	enum ka_result r;
+
+	if (key->title[0] == '\0')
+		return ka_result_fail(err, KA_INVALID, "the title is empty: a key needs one to be told apart");
+	if ((r = check_key_fields(key, err)) != KA_OK)
+		return r;
+	if (ka_record_put_key(key, payload, &len) != KA_OK)
+		return ka_result_fail(err, KA_INVALID, "the key \"%s\" has a field out of its range", key->title);
+	ka_record_key_key(key->sha256, key->account, full);
+	if ((r = ka_store_put(s, KA_TABLE_KEY, full, sizeof(full), payload, len)) != KA_OK)
+		return ka_store_fail(r, err);
+	return ka_store_fail(ka_store_note(s, KA_TABLE_KEY, key->account, verb, key->title), err);
+}
+
+enum ka_result
 ka_registration_add_reach(
     struct ka_store *s, const struct ka_key *key, const struct ka_project *project, struct ka_error *err)
 {
 	char text[KA_UUID_TEXT_LEN];
 	uint8_t full[KA_REACH_KEY_LEN];
+	struct ka_row row;
 	enum ka_result r;
 
 	ka_uuid_text(project->id, text);
 	if ((r = ka_catalog_is_member(s, project->id, key->account)) == KA_NOTFOUND)
 		return ka_result_fail(err, KA_CONFLICT,
-		    "the account is no member of project %s, so the key could never open it: add it first (keyacct member add)",
+		    "the account is no member of project %s, so the key could never open it: add it first (keyacct "
+		    "member add)",
 		    text);
 	if (r != KA_OK)
 		return ka_store_fail(r, err);
 	ka_record_reach_key(key->sha256, key->account, project->id, full);
+	if ((r = ka_store_get(s, KA_TABLE_REACH, full, sizeof(full), &row)) == KA_OK)
+		return ka_result_fail(
+		    err, KA_CONFLICT, "the account has this key for project %s already, as \"%s\"", text, key->title);
+	if (r != KA_NOTFOUND)
+		return ka_store_fail(r, err);
 	return ka_store_fail(ka_store_put(s, KA_TABLE_REACH, full, sizeof(full), "", 0), err);
 }
 
 enum ka_result
-ka_registration_remove_reach(
-    struct ka_store *s, const struct ka_key *key, const uint8_t project[static KA_UUID_LEN])
+ka_registration_remove_reach(struct ka_store *s, const struct ka_key *key, const uint8_t project[static KA_UUID_LEN])
 {
 	uint8_t full[KA_REACH_KEY_LEN];
 

@@ -13,6 +13,7 @@ enum ka_result {
 	KA_BUSY,     /* somebody else is in the way; try again */
 	KA_UNAVAIL,  /* could not look: no file, no permission, no memory, a failed read or write */
 	KA_CORRUPT,  /* looked, and what is there is damaged or unknown to this version */
+	KA_FAILED,   /* anything else: a file of the caller's that cannot be read, output that cannot be written */
 };
 
 /* One sentence without a newline: it names the bad value and says what to do. Empty when there is nothing to say. */

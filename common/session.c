@@ -62,11 +62,12 @@ format_entry(const struct ka_access_question *q, char line[static 512])
 	ka_fingerprint_format(q->sha256, key);
 	if (q->address_known)
 		ka_address_format(q->address, address);
-	return snprintf(line, 512, "project=%s fingerprint=%s address=%s pid=%ld start=%llu since=%lld\n", project, key, address,
-	    (long)getpid(), start_ticks(), (long long)q->at_s);
+	return snprintf(line, 512, "project=%s fingerprint=%s address=%s pid=%ld start=%llu since=%lld\n", project, key,
+	    address, (long)getpid(), start_ticks(), (long long)q->at_s);
 }
 
-/* Written beside its name and renamed, because O_TMPFILE is not to be had on every file system of a container's /run. */
+/* Written beside its name and renamed, because O_TMPFILE is not to be had on every file system of a container's /run.
+ */
 static enum ka_result
 write_entry(int dirfd, const char *name, const char *line, size_t len)
 {

@@ -20,6 +20,8 @@
 #define TRIES 16
 
 #define MAGIC_LEN 8
+#define BODY_LEN  96 /* time, project, account, fingerprint, address, first */
+_Static_assert(MAGIC_LEN + 8 + BODY_LEN == KA_SPOOL_RECORD_LEN, "magic, checksum, body");
 _Static_assert(sizeof(KA_SPOOL_MAGIC) - 1 == MAGIC_LEN, "the record's layout counts on it");
 
 static void
@@ -33,7 +35,8 @@ encode(const struct ka_spool_use *use, uint8_t bytes[static KA_SPOOL_RECORD_LEN]
 	memcpy(p + 24, use->account, KA_UUID_LEN);
 	memcpy(p + 40, use->sha256, KA_SHA256_LEN);
 	memcpy(p + 72, use->address, KA_ADDRESS_LEN);
-	ka_record_be64(ka_record_checksum(KA_CHECKSUM_START, p, 88), bytes + MAGIC_LEN);
+	ka_record_be64(use->first, p + 88);
+	ka_record_be64(ka_record_checksum(KA_CHECKSUM_START, p, BODY_LEN), bytes + MAGIC_LEN);
 }
 
 enum ka_result
@@ -42,7 +45,7 @@ ka_spool_decode(const uint8_t bytes[static KA_SPOOL_RECORD_LEN], struct ka_spool
 	const uint8_t *p = bytes + MAGIC_LEN + 8;
 
 	if (memcmp(bytes, KA_SPOOL_MAGIC, MAGIC_LEN) != 0 ||
-	    ka_record_from_be64(bytes + MAGIC_LEN) != ka_record_checksum(KA_CHECKSUM_START, p, 88))
+	    ka_record_from_be64(bytes + MAGIC_LEN) != ka_record_checksum(KA_CHECKSUM_START, p, BODY_LEN))
 		return KA_CORRUPT;
 	use->at_s = (int64_t)ka_record_from_be64(p);
 	if (use->at_s < 0 || use->at_s > KA_TIME_MAX)
@@ -51,6 +54,7 @@ ka_spool_decode(const uint8_t bytes[static KA_SPOOL_RECORD_LEN], struct ka_spool
 	memcpy(use->account, p + 24, KA_UUID_LEN);
 	memcpy(use->sha256, p + 40, KA_SHA256_LEN);
 	memcpy(use->address, p + 72, KA_ADDRESS_LEN);
+	use->first = ka_record_from_be64(p + 88) != 0;
 	return KA_OK;
 }
 
@@ -63,8 +67,8 @@ spool_path(char path[static PATH_MAX], const char *dir, const char *name)
 }
 
 /*
- * Open the spool and hold it with a shared lock, so that a drain that renames it leaves it alone until the write is done.
- * KA_BUSY: it was renamed in between; there is, or can be made, a new one.
+ * Open the spool and hold it with a shared lock, so that a drain that renames it leaves it alone until the write is
+ * done. KA_BUSY: it was renamed in between; there is, or can be made, a new one.
  */
 static enum ka_result
 open_spool(const char *path, int *fd)

@@ -17,7 +17,7 @@
 #define KA_SPOOL_NAME       "private/usage.spool"
 #define KA_SPOOL_LOCK       "private/usage.lock" /* held by whoever drains */
 #define KA_SPOOL_MAGIC      "kaUSE\x01\r\n"
-#define KA_SPOOL_RECORD_LEN 104
+#define KA_SPOOL_RECORD_LEN 112
 
 struct ka_spool_use {
 	int64_t at_s;
@@ -25,6 +25,7 @@ struct ka_spool_use {
 	uint8_t account[KA_UUID_LEN];
 	uint8_t sha256[KA_SHA256_LEN];
 	uint8_t address[KA_ADDRESS_LEN]; /* all zero: not known */
+	bool first; /* of the records of one login: it counts for the project, each of them for its registration */
 };
 
 /**

@@ -69,15 +69,16 @@ fill_empty(struct ka_store_file *f)
 	return write_meta(f, &meta);
 }
 
-/* Its mode is what protects the files, so it is set even when the directory was there, but never through a symbolic link. */
+/* Its mode is what protects the files, so it is set even when the directory was there, but never through a symbolic
+ * link. */
 static enum ka_result
 create_directory(const char *path, mode_t mode, gid_t gid, struct ka_error *err)
 {
 	int fd = -1, saved;
 
 	if ((mkdir(path, 0700) == 0 || errno == EEXIST) &&
-	    (fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) >= 0 && fchown(fd, (uid_t)-1, gid) == 0 &&
-	    fchmod(fd, mode) == 0) {
+	    (fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) >= 0 &&
+	    fchown(fd, geteuid(), gid) == 0 && fchmod(fd, mode) == 0) {
 		(void)close(fd);
 		return KA_OK;
 	}
@@ -119,32 +120,50 @@ check_names_unused(const char *path, struct ka_error *err)
 	if (meta.changes == 0 && meta.uid_next == KA_UID_FIRST)
 		return KA_OK;
 	return ka_result_fail(err, KA_CONFLICT,
-	    "%s has projects whose private/access.mdb is missing: restore that one from a backup, so that no uid is used twice",
+	    "%s has projects whose private/access.mdb is missing: restore that one from a backup, so that no uid is "
+	    "used twice",
 	    path);
+}
+
+/* access.mdb comes last: while it is missing there is no database, and init can be run again. */
+static enum ka_result
+create_files(const char *dir, const char *names_path, const char *access_path, gid_t gid, struct ka_error *err)
+{
+	enum ka_result r;
+
+	if (access(access_path, F_OK) == 0)
+		return ka_result_fail(
+		    err, KA_CONFLICT, "there is a database already: %s exists; nothing was changed", access_path);
+	if ((r = check_names_unused(names_path, err)) != KA_OK || (r = ka_usage_create(dir, err)) != KA_OK ||
+	    (r = ka_store_file_create(names_path, 0644, 0, names_tables, COUNT(names_tables), fill_empty, err)) !=
+		KA_OK)
+		return r;
+	return ka_store_file_create(access_path, 0640, gid, access_tables, COUNT(access_tables), fill_empty, err);
 }
 
 enum ka_result
 ka_store_create(const char *dir, gid_t gid, struct ka_error *err)
 {
-	char private[PATH_MAX], access_path[PATH_MAX], names_path[PATH_MAX];
+	char private[PATH_MAX], access_path[PATH_MAX], names_path[PATH_MAX], lock_path[PATH_MAX];
 	enum ka_result r;
+	int lock;
 
 	if ((r = ka_store_file_path(dir, "private", private, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, NAMES_NAME, names_path, err)) != KA_OK ||
+	    (r = ka_store_file_path(dir, "private/lock", lock_path, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, ACCESS_NAME, access_path, err)) != KA_OK)
 		return r;
-	/* access.mdb comes last: while it is missing there is no database, and init can be run again. */
-	if (access(access_path, F_OK) == 0)
-		return ka_result_fail(err, KA_CONFLICT, "there is a database already: %s exists", access_path);
-	if ((r = check_names_unused(names_path, err)) != KA_OK)
+	if ((r = create_directory(dir, 0755, 0, err)) != KA_OK ||
+	    (r = create_directory(private, 0750, gid, err)) != KA_OK)
 		return r;
-	if ((r = create_directory(dir, 0755, 0, err)) != KA_OK || (r = create_directory(private, 0750, gid, err)) != KA_OK ||
-	    (r = ka_usage_create(dir, err)) != KA_OK ||
-	    (r = ka_store_file_create(names_path, 0644, 0, names_tables, COUNT(names_tables), fill_empty, err)) != KA_OK ||
-	    (r = ka_store_file_create(access_path, 0640, gid, access_tables, COUNT(access_tables), fill_empty, err)) != KA_OK ||
-	    (r = sync_directory(dir, err)) != KA_OK)
+	/* Two at once: the second finds what the first made. */
+	if ((r = ka_lock_take(lock_path, KA_STORE_WAIT_S * 1000, "another keyacct is writing", &lock, err)) != KA_OK)
 		return r;
-	return sync_directory(private, err);
+	if ((r = create_files(dir, names_path, access_path, gid, err)) == KA_OK &&
+	    (r = sync_directory(dir, err)) == KA_OK)
+		r = sync_directory(private, err);
+	(void)close(lock);
+	return r;
 }
 
 /* The projection of access.mdb into names.mdb */
@@ -207,18 +226,23 @@ catch_up(struct ka_store *s, struct ka_error *err)
 		return damaged(s->names.path, r, err);
 	if (done.changes > s->meta.changes)
 		return ka_result_fail(err, KA_CORRUPT,
-		    "%s is newer than %s (was one of them restored alone?): restore both from the same backup", s->names.path,
-		    s->access.path);
+		    "%s is newer than %s (was one of them restored alone?): restore both from the same backup",
+		    s->names.path, s->access.path);
 	/* No uid that either file has seen is handed out again. */
 	if (done.uid_next > s->meta.uid_next)
 		s->meta.uid_next = done.uid_next;
-	if (done.changes < s->meta.changes && (r = project_changes(s, done.changes)) != KA_OK)
-		return ka_result_fail(err, r == KA_NOTFOUND ? KA_CORRUPT : r,
-		    "the change is recorded, but %s could not be written: new projects stay unknown to this host until the next "
-		    "command that writes succeeds",
-		    s->names.path);
+	if (done.changes < s->meta.changes)
+		r = project_changes(s, done.changes);
 	/* Also when there was nothing to do: an abort would close the table handles with it (lmdb.h, mdb_dbi_open). */
-	return ka_store_file_commit(&s->names, err);
+	if (r == KA_OK)
+		r = ka_store_file_commit(&s->names, NULL);
+	if (r != KA_OK)
+		return ka_result_fail(err, r == KA_NOTFOUND ? KA_CORRUPT : r,
+		    "the change is recorded, but %s could not be written (is its disk full?): new projects stay "
+		    "unknown to this host "
+		    "until the next command that writes succeeds",
+		    s->names.path);
+	return KA_OK;
 }
 
 /* Opening and closing */
@@ -237,7 +261,8 @@ open_for_writing(const char *dir, struct ka_store *s, struct ka_error *err)
 	if (access(access_path, F_OK) == 0 &&
 	    (r = ka_lock_take(lock, KA_STORE_WAIT_S * 1000, "another keyacct is writing", &s->lock, err)) != KA_OK)
 		return r;
-	if ((r = ka_store_file_open(access_path, true, access_tables, COUNT(access_tables), &s->access, err)) != KA_OK ||
+	if ((r = ka_store_file_open(access_path, true, access_tables, COUNT(access_tables), &s->access, err)) !=
+		KA_OK ||
 	    (r = ka_store_file_open(names, true, names_tables, COUNT(names_tables), &s->names, err)) != KA_OK)
 		return r;
 	if ((r = read_meta(&s->access, &s->meta)) != KA_OK)
@@ -319,8 +344,7 @@ ka_store_next(struct ka_store *s, enum ka_table table, const void *prefix, size_
 }
 
 enum ka_result
-ka_store_put(
-    struct ka_store *s, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
+ka_store_put(struct ka_store *s, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
 {
 	return ka_store_file_put(&s->access, table, key, keylen, payload, len);
 }
@@ -368,8 +392,8 @@ actor(void)
 }
 
 enum ka_result
-ka_store_note(struct ka_store *s, enum ka_table table, const uint8_t id[static KA_UUID_LEN], const char *verb,
-    const char *detail)
+ka_store_note(
+    struct ka_store *s, enum ka_table table, const uint8_t id[static KA_UUID_LEN], const char *verb, const char *detail)
 {
 	struct ka_change change = {.at_s = ka_time_now(), .actor = actor(), .table = table};
 	uint8_t payload[KA_RECORD_MAX], key[8];
@@ -422,6 +446,7 @@ ka_store_fail(enum ka_result r, struct ka_error *err)
 	case KA_CONFLICT:
 	case KA_BUSY:
 	case KA_UNAVAIL:
+	case KA_FAILED:
 		break;
 	}
 	return ka_result_fail(err, r, "the database could not be read or written; nothing was changed");

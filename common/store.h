@@ -26,11 +26,10 @@ enum ka_result ka_store_create(const char *dir, gid_t gid, struct ka_error *err)
 
 /**
  * ka_store_open(dir, write, store, err):
- * Open the database and begin a transaction. For writing, first wait up to KA_STORE_WAIT_S for another writer, and close
- * the gap that a writer killed between its two commits left in names.mdb.
- * Ownership: ka_store_close gives everything back and drops what was not committed; ka_store_close(NULL) is fine.
- * Returns KA_OK; KA_BUSY (another writer holds the lock: ${err} names it); KA_UNAVAIL; KA_CORRUPT (damaged, or names.mdb
- * is newer than access.mdb).
+ * Open the database and begin a transaction. For writing, first wait up to KA_STORE_WAIT_S for another writer, and
+ * close the gap that a writer killed between its two commits left in names.mdb. Ownership: ka_store_close gives
+ * everything back and drops what was not committed; ka_store_close(NULL) is fine. Returns KA_OK; KA_BUSY (another
+ * writer holds the lock: ${err} names it); KA_UNAVAIL; KA_CORRUPT (damaged, or names.mdb is newer than access.mdb).
  */
 #define KA_STORE_WAIT_S 10
 enum ka_result ka_store_open(const char *dir, bool write, struct ka_store **store, struct ka_error *err);
@@ -60,8 +59,8 @@ enum ka_result ka_store_next(
  * Write or remove one row of access.mdb. Removing what is not there is fine.
  * Returns KA_OK; KA_INVALID (it does not fit a page); KA_UNAVAIL.
  */
-enum ka_result ka_store_put(struct ka_store *store, enum ka_table table, const void *key, size_t keylen,
-    const void *payload, size_t len);
+enum ka_result ka_store_put(
+    struct ka_store *store, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len);
 enum ka_result ka_store_remove(struct ka_store *store, enum ka_table table, const void *key, size_t keylen);
 
 /**

@@ -14,6 +14,9 @@
 /* A key blob is the only value that may be longer than KA_RECORD_MAX: the view never reads it. */
 #define VALUE_MAX 4096
 
+/* The handle of LMDB's free list stands for a table that is not there: no table of ours ever has it. */
+#define NO_TABLE 0U
+
 static enum ka_result
 result_of(int rc)
 {
@@ -44,7 +47,9 @@ failed(struct ka_error *err, int rc, const char *path)
 	if (rc == EACCES)
 		return ka_result_fail(err, r, "cannot open %s: permission denied; run this as root", path);
 	if (rc == ENOENT)
-		return ka_result_fail(err, r, "there is no database: %s is missing; make one with 'keyacct init', or restore it if there was one", path);
+		return ka_result_fail(err, r,
+		    "there is no database: %s is missing; make one with 'keyacct init', or restore it if there was one",
+		    path);
 	if (rc == ENOSPC || rc == EDQUOT || rc == EIO || rc == EFBIG)
 		return ka_result_fail(err, r,
 		    "cannot write %s: %s; nothing was changed, free some space or lift the limit and try again", path,
@@ -102,8 +107,13 @@ open_tables(struct ka_store_file *f, unsigned flags, const enum ka_table *tables
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < n && rc == 0; i++)
+	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = mdb_dbi_open(f->txn, ka_record_table_name(tables[i]), flags, &f->dbi[tables[i]]);
+		if (rc == MDB_NOTFOUND && ka_record_table_is_later(tables[i])) {
+			f->dbi[tables[i]] = NO_TABLE;
+			rc = 0;
+		}
+	}
 	return rc;
 }
 
@@ -149,8 +159,8 @@ ka_store_file_create(const char *path, mode_t mode, gid_t gid, const enum ka_tab
 }
 
 enum ka_result
-ka_store_file_open(const char *path, bool write, const enum ka_table *tables, size_t n, struct ka_store_file *f,
-    struct ka_error *err)
+ka_store_file_open(
+    const char *path, bool write, const enum ka_table *tables, size_t n, struct ka_store_file *f, struct ka_error *err)
 {
 	struct stat st;
 	int rc, dead;
@@ -203,13 +213,15 @@ ka_store_file_commit(struct ka_store_file *f, struct ka_error *err)
 }
 
 enum ka_result
-ka_store_file_value(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen,
-    const uint8_t **payload, size_t *n)
+ka_store_file_value(
+    struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, const uint8_t **payload, size_t *n)
 {
 	uint8_t bytes[KA_KEY_MAX]; /* MDB_val has no const */
 	MDB_val k = {.mv_size = keylen, .mv_data = bytes}, v;
 	int rc;
 
+	if (f->dbi[table] == NO_TABLE)
+		return KA_NOTFOUND;
 	memcpy(bytes, key, keylen);
 	if ((rc = mdb_get(f->txn, f->dbi[table], &k, &v)) != 0)
 		return result_of(rc);
@@ -239,6 +251,8 @@ ka_store_file_seek(struct ka_store_file *f, enum ka_table table, const void *key
 	MDB_cursor *cursor = NULL;
 	enum ka_result r;
 
+	if (f->dbi[table] == NO_TABLE)
+		return KA_NOTFOUND;
 	if ((r = result_of(mdb_cursor_open(f->txn, f->dbi[table], &cursor))) != KA_OK)
 		return r;
 	memcpy(bytes, key, keylen);
@@ -287,8 +301,8 @@ ka_store_file_next(
 }
 
 enum ka_result
-ka_store_file_put(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, const void *payload,
-    size_t len)
+ka_store_file_put(
+    struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
 {
 	size_t room = table == KA_TABLE_BLOB ? VALUE_MAX : KA_RECORD_MAX;
 	uint8_t bytes[KA_KEY_MAX], value[VALUE_MAX];

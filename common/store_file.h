@@ -1,9 +1,9 @@
 #ifndef KA_STORE_FILE_H
 #define KA_STORE_FILE_H
 /*
- * One LMDB file of ours: opened, created, read and written the way all of them are. What belongs together in several files is
- * common/store's business. Only common/store and common/usage use this.
- * Thread safety: none; one file once in a process (LMDB loses its locks when a file is opened twice).
+ * One LMDB file of ours: opened, created, read and written the way all of them are. What belongs together in several
+ * files is common/store's business. Only common/store and common/usage use this. Thread safety: none; one file once in
+ * a process (LMDB loses its locks when a file is opened twice).
  */
 #include <limits.h>
 #include <stdbool.h>
@@ -21,8 +21,8 @@ struct ka_store_file {
 	char path[PATH_MAX];
 	bool write;
 	struct MDB_env *env;
-	struct MDB_txn *txn; /* NULL between a commit and the next begin */
-	unsigned dbi[KA_TABLES];
+	struct MDB_txn *txn;     /* NULL between a commit and the next begin */
+	unsigned dbi[KA_TABLES]; /* 0 is LMDB's own: a table that an older file does not have */
 };
 
 /**
@@ -34,9 +34,8 @@ enum ka_result ka_store_file_path(const char *dir, const char *name, char path[s
 
 /**
  * ka_store_file_create(path, mode, gid, tables, n, fill, err):
- * Make a file with empty ${tables}, and what ${fill} (NULL: nothing) puts into them. It appears whole, with its mode and
- * group, or not at all; one that is there is replaced.
- * Returns KA_OK; KA_UNAVAIL.
+ * Make a file with empty ${tables}, and what ${fill} (NULL: nothing) puts into them. It appears whole, with its mode
+ * and group, or not at all; one that is there is replaced. Returns KA_OK; KA_UNAVAIL.
  */
 enum ka_result ka_store_file_create(const char *path, mode_t mode, gid_t gid, const enum ka_table *tables, size_t n,
     enum ka_result (*fill)(struct ka_store_file *), struct ka_error *err);
@@ -77,8 +76,8 @@ enum ka_result ka_store_file_seek(
     struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen, struct ka_row *row);
 enum ka_result ka_store_file_next(
     struct ka_store_file *file, enum ka_table table, const void *prefix, size_t prefixlen, struct ka_row *row);
-enum ka_result ka_store_file_put(struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen,
-    const void *payload, size_t len);
+enum ka_result ka_store_file_put(
+    struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len);
 enum ka_result ka_store_file_remove(struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen);
 
 #endif

@@ -8,19 +8,20 @@
 static enum ka_result
 parse_distance(const char *text, int64_t now_s, int64_t *at_s)
 {
+	/* No "m": people who write it mean months. */
 	static const struct {
-		char unit;
+		const char *unit;
 		int64_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+	} units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
 	int64_t n = 0;
 	size_t digits = strspn(text, "0123456789");
 
-	if (digits == 0 || digits > 10 || text[digits] == '\0' || text[digits + 1] != '\0')
+	if (digits == 0 || digits > 10)
 		return KA_INVALID;
 	for (size_t i = 0; i < digits; i++)
 		n = n * 10 + (text[i] - '0');
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (units[i].unit != text[digits])
+		if (strcmp(units[i].unit, text + digits) != 0)
 			continue;
 		*at_s = now_s + n * units[i].seconds;
 		return *at_s > 0 && *at_s <= KA_TIME_MAX ? KA_OK : KA_INVALID;

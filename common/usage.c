@@ -15,6 +15,7 @@
 #include "common/lock.h"
 #include "common/spool.h"
 #include "common/store_file.h"
+#include "common/time.h"
 
 #define DRAINED_KEY "spool"
 #define SPOOL_BASE  "usage.spool"
@@ -59,8 +60,9 @@ count_use(struct ka_store_file *u, enum ka_table table, const void *key, size_t 
 	if ((r = get_use(u, table, key, keylen, &use)) != KA_OK)
 		return r;
 	use.count++;
-	/* Processes append in no order: the latest stands, not the last written. */
-	if (seen->at_s >= use.at_s) {
+	/* Processes append in no order: the latest stands, not the last written. One from a future that never came does
+	 * not. */
+	if (seen->at_s >= use.at_s || use.at_s > ka_time_now()) {
 		use.at_s = seen->at_s;
 		memcpy(use.project, seen->project, sizeof(use.project));
 		memcpy(use.address, seen->address, sizeof(use.address));
@@ -71,7 +73,7 @@ count_use(struct ka_store_file *u, enum ka_table table, const void *key, size_t 
 }
 
 static enum ka_result
-apply_use(struct ka_store_file *u, const struct ka_spool_use *seen, const struct ka_spool_use *before)
+apply_use(struct ka_store_file *u, const struct ka_spool_use *seen)
 {
 	uint8_t key[KA_KEY_KEY_LEN];
 	enum ka_result r;
@@ -79,10 +81,8 @@ apply_use(struct ka_store_file *u, const struct ka_spool_use *seen, const struct
 	ka_record_key_key(seen->sha256, seen->account, key);
 	if ((r = count_use(u, KA_TABLE_KEY_USE, key, sizeof(key), seen)) != KA_OK)
 		return r;
-	/* One login through a key that several accounts registered is several records in a row, but one use of the project. */
-	if (before->at_s == seen->at_s && memcmp(before->project, seen->project, KA_UUID_LEN) == 0 &&
-	    memcmp(before->sha256, seen->sha256, KA_SHA256_LEN) == 0 &&
-	    memcmp(before->account, seen->account, KA_UUID_LEN) != 0)
+	/* One login through a key that several accounts registered is several records, but one use of the project. */
+	if (!seen->first)
 		return KA_OK;
 	return count_use(u, KA_TABLE_PROJECT_USE, seen->project, KA_UUID_LEN, seen);
 }
@@ -92,7 +92,8 @@ static enum ka_result
 apply_spool(struct ka_store_file *u, int fd)
 {
 	uint8_t buf[64 * 1024];
-	struct ka_spool_use use, before = {.at_s = 0};
+	const int64_t now_s = ka_time_now();
+	struct ka_spool_use use;
 	size_t have = 0;
 	enum ka_result r;
 
@@ -110,9 +111,11 @@ apply_spool(struct ka_store_file *u, int fd)
 				at++;
 				continue;
 			}
-			if ((r = apply_use(u, &use, &before)) != KA_OK)
+			/* A clock that was ahead once must not hide every use since. */
+			if (use.at_s > now_s)
+				use.at_s = now_s;
+			if ((r = apply_use(u, &use)) != KA_OK)
 				return r;
-			before = use;
 			at += KA_SPOOL_RECORD_LEN;
 		}
 		if (n == 0)
@@ -230,10 +233,10 @@ apply_next(struct drain *d, const char *next, struct ka_error *err)
 	if (r != KA_OK)
 		goto out;
 	ka_record_be64(d->drained + 1, number);
-	if ((r = apply_spool(&d->file, fd)) != KA_OK ||
-	    (r = ka_store_file_put(&d->file, KA_TABLE_DRAINED, DRAINED_KEY, strlen(DRAINED_KEY), number, sizeof(number))) !=
-		KA_OK) {
-		(void)ka_result_fail(err, r, "%s could not be brought up to date: it is damaged or cannot be written", d->file.path);
+	if ((r = apply_spool(&d->file, fd)) != KA_OK || (r = ka_store_file_put(&d->file, KA_TABLE_DRAINED, DRAINED_KEY,
+							     strlen(DRAINED_KEY), number, sizeof(number))) != KA_OK) {
+		(void)ka_result_fail(
+		    err, r, "%s could not be brought up to date: it is damaged or cannot be written", d->file.path);
 		goto out;
 	}
 	if ((r = ka_store_file_commit(&d->file, err)) == KA_OK)
@@ -284,17 +287,23 @@ drain_open(const char *dir, struct drain *d, struct ka_error *err)
 	enum ka_result r;
 
 	if ((r = ka_store_file_path(dir, "private", private, err)) != KA_OK ||
-	    (r = ka_store_file_path(dir, KA_SPOOL_LOCK, lock, err)) != KA_OK || (r = usage_path(dir, path, err)) != KA_OK)
+	    (r = ka_store_file_path(dir, KA_SPOOL_LOCK, lock, err)) != KA_OK ||
+	    (r = usage_path(dir, path, err)) != KA_OK)
 		return r;
 	if ((d->privatefd = open(private, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
 		if (errno == ENOENT)
-			return ka_result_fail(
-			    err, KA_UNAVAIL, "there is no database: %s is missing; make one with 'keyacct init', or restore it if there was one",
+			return ka_result_fail(err, KA_UNAVAIL,
+			    "there is no database: %s is missing; make one with 'keyacct init', or restore it if there "
+			    "was one",
 			    private);
-		return ka_result_fail(err, KA_UNAVAIL, "cannot open %s: %s; run this as root", private, strerror(errno));
+		return ka_result_fail(
+		    err, KA_UNAVAIL, "cannot open %s: %s; run this as root", private, strerror(errno));
 	}
-	if ((r = ka_lock_take(
-		 lock, KA_USAGE_WAIT_S * 1000, "last use is being brought up to date", &d->lock, err)) != KA_OK)
+	if ((r = ka_lock_take(lock, KA_USAGE_WAIT_S * 1000, "last use is being brought up to date", &d->lock, err)) !=
+	    KA_OK)
+		return r;
+	/* It holds no more than last uses: a lost one begins anew. */
+	if (access(path, F_OK) != 0 && errno == ENOENT && (r = ka_usage_create(dir, err)) != KA_OK)
 		return r;
 	return ka_store_file_open(path, true, tables, TABLES, &d->file, err);
 }

@@ -18,10 +18,9 @@ enum ka_result ka_usage_create(const char *dir, struct ka_error *err);
 
 /**
  * ka_usage_drain(dir, err):
- * Take everything that logins have appended so far into usage.mdb. Each record counts exactly once, whenever and however
- * often a drain is killed; one torn by a crash is stepped over.
- * Returns KA_OK; KA_BUSY (another drain or a stopped login held on for KA_USAGE_WAIT_S: what it holds follows later);
- * KA_UNAVAIL; KA_CORRUPT.
+ * Take everything that logins have appended so far into usage.mdb. Each record counts exactly once, whenever and
+ * however often a drain is killed; one torn by a crash is stepped over. Returns KA_OK; KA_BUSY (another drain or a
+ * stopped login held on for KA_USAGE_WAIT_S: what it holds follows later); KA_UNAVAIL; KA_CORRUPT.
  */
 #define KA_USAGE_WAIT_S 2
 enum ka_result ka_usage_drain(const char *dir, struct ka_error *err);

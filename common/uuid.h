@@ -17,9 +17,8 @@
 
 /**
  * ka_uuid_from_name(name, uuid):
- * Read a project's user name: exactly 32 characters of [0-9a-f]. Every name of the host passes through here, so it looks
- * at nothing else.
- * Returns KA_OK; KA_INVALID: this is no project's name.
+ * Read a project's user name: exactly 32 characters of [0-9a-f]. Every name of the host passes through here, so it
+ * looks at nothing else. Returns KA_OK; KA_INVALID: this is no project's name.
  */
 enum ka_result ka_uuid_from_name(const char *name, uint8_t uuid[static KA_UUID_LEN]);
 

@@ -15,34 +15,35 @@
  */
 _Static_assert(sizeof(size_t) == 8, "the offsets below are those of a 64-bit LMDB");
 
-#define MDB_MAGIC      0xBEEFC0DEU
-#define MDB_VERSION    1U
-#define PAGE_HEADER    16U
-#define PAGE_BRANCH    0x01U
-#define PAGE_LEAF      0x02U
-#define PAGE_META      0x08U
-#define PAGE_KINDS     0x6fU /* branch, leaf, overflow, meta, leaf2, subpage */
-#define META_LEN       136U  /* magic to transaction id */
-#define DB_LEN         48U
-#define NODE_HEADER    8U
-#define NODE_BIGDATA   0x01U
-#define NODE_SUBDATA   0x02U
-#define NODE_DUPDATA   0x04U
-#define NO_PAGE        UINT64_MAX
-#define PAGE_SIZE_MIN  4096U
-#define PAGE_SIZE_MAX  65536U
-#define DEPTH_MAX      32 /* CURSOR_STACK */
-#define SLOT_SIZE      (PAGE_HEADER + META_LEN)
+#define MDB_MAGIC     0xBEEFC0DEU
+#define MDB_VERSION   1U
+#define PAGE_HEADER   16U
+#define PAGE_BRANCH   0x01U
+#define PAGE_LEAF     0x02U
+#define PAGE_META     0x08U
+#define PAGE_KINDS    0x6fU /* branch, leaf, overflow, meta, leaf2, subpage */
+#define META_LEN      136U  /* magic to transaction id */
+#define DB_LEN        48U
+#define NODE_HEADER   8U
+#define NODE_BIGDATA  0x01U
+#define NODE_SUBDATA  0x02U
+#define NODE_DUPDATA  0x04U
+#define NO_PAGE       UINT64_MAX
+#define PAGE_SIZE_MIN 4096U
+#define PAGE_SIZE_MAX 65536U
+#define DEPTH_MAX     32 /* CURSOR_STACK */
+#define SLOT_SIZE     (PAGE_HEADER + META_LEN)
 
 /*
- * How far newer than the snapshot a meta page may be after the walk. Only the stress test builds with another number: its
- * mutants do not compare the slot either, which S+2 rewrites, or they would be no looser than the rule.
+ * How far newer than the snapshot a meta page may be after the walk. Only the stress test builds with another number:
+ * its mutants do not compare the slot either, which S+2 rewrites, or they would be no looser than the rule.
  */
 #ifndef KA_VIEW_SLACK
 #define KA_VIEW_SLACK 1
 #endif
 
-/* A walk of a few pages is overrun only by two commits within it; even beside a writer that never rests, 1 in 50 was. */
+/* A walk of a few pages is overrun only by two commits within it; even beside a writer that never rests, 1 in 50 was.
+ */
 #define TRIES 64
 
 struct meta {
@@ -153,7 +154,8 @@ snapshot_begin(struct ka_view *v, const char *path)
 	if ((r = read_meta(v->fd, 0, &v->meta)) != KA_OK || (r = page_size(&v->meta, &v->pagesize)) != KA_OK ||
 	    (r = read_meta(v->fd, v->pagesize, &second)) != KA_OK)
 		return r;
-	/* Only now: pages are written before the meta page that leads to them, so none of this snapshot can be missing. */
+	/* Only now: pages are written before the meta page that leads to them, so none of this snapshot can be missing.
+	 */
 	if (fstat(v->fd, &st) != 0)
 		return KA_UNAVAIL;
 	if (!S_ISREG(st.st_mode))
@@ -270,7 +272,8 @@ compare_keys(const void *a, size_t alen, const void *b, size_t blen)
 	return c != 0 ? c : (alen > blen) - (alen < blen);
 }
 
-/* The first node whose key is ${key} or later: ${at}; the number of nodes if there is none. Node 0 of a branch has no key. */
+/* The first node whose key is ${key} or later: ${at}; the number of nodes if there is none. Node 0 of a branch has no
+ * key. */
 static enum ka_result
 page_search(const struct ka_view *v, const void *key, size_t keylen, unsigned *at, bool *exact)
 {
@@ -300,8 +303,9 @@ page_search(const struct ka_view *v, const void *key, size_t keylen, unsigned *a
 }
 
 /*
- * Go down from page ${root} to the first node that is ${key} or later, within the leaf where ${key} belongs. ${place}->node
- * is NULL when that leaf has none; then the row, if there is one, is the first of the subtree ${place}->right.
+ * Go down from page ${root} to the first node that is ${key} or later, within the leaf where ${key} belongs.
+ * ${place}->node is NULL when that leaf has none; then the row, if there is one, is the first of the subtree
+ * ${place}->right.
  */
 static enum ka_result
 descend(struct ka_view *v, uint64_t root, const void *key, size_t keylen, struct place *place)
@@ -363,7 +367,12 @@ table_root(struct ka_view *v, enum ka_table table, uint64_t *root)
 		return KA_CORRUPT;
 	if ((r = descend(v, v->meta.root, name, strlen(name), &p)) != KA_OK)
 		return r;
-	/* Every table is made together with the file: one that is missing is damage, or a newer version's layout. */
+	if ((p.node == NULL || !p.exact) && ka_record_table_is_later(table)) {
+		*root = NO_PAGE;
+		return KA_OK;
+	}
+	/* The others are made together with the file: one that is missing is damage, or an incompatible version's
+	 * layout. */
 	if (p.node == NULL || !p.exact || node_data(&p, NODE_SUBDATA, &data, &len) != KA_OK || len != DB_LEN ||
 	    load16(data + 4) != 0)
 		return KA_CORRUPT;

@@ -5,11 +5,12 @@
  * nothing that blocks or is blocked. libc alone: this runs inside every process of the host.
  * Thread safety: no state is kept; any number of threads.
  *
- * What makes it sound: the pages of snapshot S are first overwritten by transaction S+3, which starts only after the meta
- * page of S+2 is written. So if, after a walk, no meta page is newer than S+1 and the one that the walk started from is
- * unchanged, then every page that was read belonged to S (LMDB 0.9.24 mdb.c, mdb_page_alloc: oldest = W-1, and the loop
- * over the free list). Otherwise the walk is done again. The meta page itself is whole only if, when it was read, the other one
- * was older: S+2 writes over it, and a write that fails leaves its old number with new roots (mdb_env_write_meta).
+ * What makes it sound: the pages of snapshot S are first overwritten by transaction S+3, which starts only after the
+ * meta page of S+2 is written. So if, after a walk, no meta page is newer than S+1 and the one that the walk started
+ * from is unchanged, then every page that was read belonged to S (LMDB 0.9.24 mdb.c, mdb_page_alloc: oldest = W-1, and
+ * the loop over the free list). Otherwise the walk is done again. The meta page itself is whole only if, when it was
+ * read, the other one was older: S+2 writes over it, and a write that fails leaves its old number with new roots
+ * (mdb_env_write_meta).
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -21,11 +22,11 @@ struct ka_view;
 
 /**
  * ka_view_read(path, walk, arg):
- * Call ${walk}(view, ${arg}) on one snapshot of the file ${path} and return what it returned. All that it reads belongs to
- * that snapshot. When a writer overran it, ${walk} is called again, on a fresh one: it must start from scratch each time
- * and must not act on what it read before ka_view_read has returned.
- * Returns ${walk}'s answer; KA_BUSY (a writer outran every retry); KA_UNAVAIL (cannot open or read, no memory);
- * KA_CORRUPT (not an LMDB file that this version can read). errno is not preserved.
+ * Call ${walk}(view, ${arg}) on one snapshot of the file ${path} and return what it returned. All that it reads belongs
+ * to that snapshot. When a writer overran it, ${walk} is called again, on a fresh one: it must start from scratch each
+ * time and must not act on what it read before ka_view_read has returned. Returns ${walk}'s answer; KA_BUSY (a writer
+ * outran every retry); KA_UNAVAIL (cannot open or read, no memory); KA_CORRUPT (not an LMDB file that this version can
+ * read). errno is not preserved.
  */
 enum ka_result ka_view_read(const char *path, enum ka_result (*walk)(struct ka_view *, void *), void *arg);
 
@@ -47,8 +48,8 @@ enum ka_result ka_view_seek(
 
 /**
  * ka_view_next(view, table, prefix, prefixlen, row):
- * Step through the rows whose key begins with ${prefix}: the first one when ${row}->keylen is 0, else the one after ${row}.
- * Returns as ka_view_get; KA_NOTFOUND after the last one.
+ * Step through the rows whose key begins with ${prefix}: the first one when ${row}->keylen is 0, else the one after
+ * ${row}. Returns as ka_view_get; KA_NOTFOUND after the last one.
  */
 enum ka_result ka_view_next(
     struct ka_view *view, enum ka_table table, const void *prefix, size_t prefixlen, struct ka_row *row);

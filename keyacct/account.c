@@ -46,7 +46,7 @@ describe(struct ka_store *store, const struct ka_account *account, json_t **obje
 		keys++;
 	if (r != KA_NOTFOUND)
 		return r;
-	while ((r = ka_catalog_next_project_of(store, account->id, &at, project)) == KA_OK)
+	while ((r = ka_catalog_next_project_of(store, account->id, 0, &at, project)) == KA_OK)
 		projects++;
 	if (r != KA_NOTFOUND)
 		return r;
@@ -66,13 +66,14 @@ run_add(struct cli *cli)
 	enum cli_status status;
 	enum ka_result r = KA_OK;
 
-	if (cli_value(cli, "id", 0) != NULL && ka_uuid_parse(cli_value(cli, "id", 0), account.id) != KA_OK)
-		r = ka_result_fail(&err, KA_INVALID, "--id \"%s\" is no UUID", cli_value(cli, "id", 0));
+	if (cli_value(cli, "id", 0) != NULL)
+		r = cli_id(cli_value(cli, "id", 0), account.id, &err);
 	if (r != KA_OK || (r = cli_text(cli, "name", account.name, sizeof(account.name), &err)) != KA_OK ||
 	    (r = cli_text(cli, "email", account.email, sizeof(account.email), &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
 	if (strlen(cli->args[0]) >= sizeof(account.handle))
-		return cli_fail(cli, ka_result_fail(&err, KA_INVALID, "the handle \"%.80s...\" is too long", cli->args[0]), &err);
+		return cli_fail(
+		    cli, ka_result_fail(&err, KA_INVALID, "the handle \"%.80s...\" is too long", cli->args[0]), &err);
 	(void)snprintf(account.handle, sizeof(account.handle), "%s", cli->args[0]);
 	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK)
 		r = ka_model_add_account(store, &account, &err);
@@ -135,8 +136,9 @@ with_account(struct cli *cli, enum ka_result (*change)(struct ka_store *, struct
 		r = change(store, &account, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
-	if (!cli->json)
-		(void)printf("Account \"%s\" %s\n", account.handle, said);
+	if (cli->json)
+		return cli_show(cli, json_account(&account), NULL);
+	(void)printf("Account \"%s\" %s\n", account.handle, said);
 	return CLI_DONE;
 }
 
@@ -161,7 +163,8 @@ remove_account(struct ka_store *store, struct ka_account *account, struct ka_err
 static enum cli_status
 run_suspend(struct cli *cli)
 {
-	return with_account(cli, suspend, "is suspended: none of its keys opens anything from the next login on.");
+	return with_account(
+	    cli, suspend, "is suspended: from the next login on none of its keys opens anything on its account.");
 }
 
 static enum cli_status
@@ -194,20 +197,21 @@ run_show(struct cli *cli)
 }
 
 static const struct cli_option add_options[] = {
-    {"id", "UUID", "its id, instead of a new one"},
-    {"name", "NAME", "the person's name"},
-    {"email", "EMAIL", "where to reach the person"},
-    {NULL, NULL, NULL},
+    {"id", "UUID", "its id, instead of a new one", false},
+    {"name", "NAME", "the person's name", false},
+    {"email", "EMAIL", "where to reach the person", false},
+    {0},
 };
 
 const struct cli_verb account_verbs[] = {
-    {"account", "add", NULL, "HANDLE", 1, 1, add_options, "Add an account.", "keyacct account add student --name 'A Student'",
-	run_add},
+    {"account", "add", NULL, "HANDLE", 1, 1, add_options, "Add an account.",
+	"keyacct account add student --name 'A Student'", run_add},
     {"account", "list", NULL, "", 0, 0, NULL, "List the accounts.", "keyacct account list", run_list},
     {"account", "show", NULL, "ACCOUNT", 1, 1, NULL, "Show one account.", "keyacct account show student", run_show},
     {"account", "suspend", NULL, "ACCOUNT", 1, 1, NULL, "Switch all of an account's access off; keys are kept.",
 	"keyacct account suspend student", run_suspend},
-    {"account", "resume", NULL, "ACCOUNT", 1, 1, NULL, "Switch it on again.", "keyacct account resume student", run_resume},
+    {"account", "resume", NULL, "ACCOUNT", 1, 1, NULL, "Switch it on again.", "keyacct account resume student",
+	run_resume},
     {"account", "remove", NULL, "ACCOUNT", 1, 1, NULL, "Remove an account with its keys and memberships.",
 	"keyacct account remove student", run_remove},
     {0},

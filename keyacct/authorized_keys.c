@@ -14,11 +14,12 @@
 
 /* What a line says beyond the key: ${options} may be empty, and expiry-time= comes last. */
 static enum ka_result
-append_line(struct ka_store *store, const struct ka_key *key, const char *options, const char *handle, json_t *lines)
+append_line(struct ka_store *store, const struct ka_key *key, int64_t until_s, const char *options, const char *handle,
+    json_t *lines)
 {
 	char base64[KA_BASE64_LEN(KA_SSHKEY_BLOB_MAX)], expires[64] = "";
-	const char *comma = options[0] != '\0' && key->expires_s != 0 ? "," : "";
-	const char *blank = options[0] != '\0' || key->expires_s != 0 ? " " : "";
+	const char *comma = options[0] != '\0' && until_s != 0 ? "," : "";
+	const char *blank = options[0] != '\0' || until_s != 0 ? " " : "";
 	uint8_t blob[KA_SSHKEY_BLOB_MAX];
 	size_t len = sizeof(blob);
 	enum ka_result r;
@@ -27,13 +28,13 @@ append_line(struct ka_store *store, const struct ka_key *key, const char *option
 		return r == KA_NOTFOUND ? KA_CORRUPT : r;
 	if (ka_base64_encode(blob, len, base64, sizeof(base64)) != KA_OK)
 		return KA_CORRUPT;
-	if (key->expires_s != 0) {
+	if (until_s != 0) {
 		char utc[KA_TIME_TEXT_LEN];
 
 		/* YYYYMMDDHHMMSSZ: sshd reads the Z since 9.1, and takes local time without it. */
-		ka_time_format_utc(key->expires_s, utc);
-		(void)snprintf(expires, sizeof(expires), "expiry-time=\"%.4s%.2s%.2s%.2s%.2s%.2sZ\"", utc, utc + 5, utc + 8, utc + 11,
-		    utc + 14, utc + 17);
+		ka_time_format_utc(until_s, utc);
+		(void)snprintf(expires, sizeof(expires), "expiry-time=\"%.4s%.2s%.2s%.2s%.2s%.2sZ\"", utc, utc + 5,
+		    utc + 8, utc + 11, utc + 14, utc + 17);
 	}
 	if (json_array_append_new(lines,
 		json_sprintf("%s%s%s%s%s %s %s", options, comma, expires, blank, key->type, base64, handle)) != 0)
@@ -71,7 +72,7 @@ append_if_granted(const struct cli *cli, struct ka_store *store, const struct ka
 		if (memcmp(answer.registration[i].key.account, account->id, KA_UUID_LEN) != 0)
 			continue;
 		ka_access_options(project, &answer.registration[i].key, options);
-		return append_line(store, key, options, account->handle, lines);
+		return append_line(store, key, answer.registration[i].until_s, options, account->handle, lines);
 	}
 	return KA_OK;
 }
@@ -124,7 +125,7 @@ collect_account(struct ka_store *store, const struct ka_account *account, json_t
 			continue;
 		if (key.from[0] != '\0')
 			(void)snprintf(options, sizeof(options), "from=\"%s\"", key.from);
-		if ((r = append_line(store, &key, options, account->handle, lines)) != KA_OK)
+		if ((r = append_line(store, &key, key.expires_s, options, account->handle, lines)) != KA_OK)
 			return r;
 	}
 	return r == KA_NOTFOUND ? KA_OK : r;
@@ -143,7 +144,11 @@ collect(const struct cli *cli, struct ka_store *store, json_t *lines, struct ka_
 	if (r == KA_OK) {
 		r = collect_project(cli, store, &project, lines);
 	} else {
-		if (r != KA_NOTFOUND || (r = ka_catalog_find_account(store, cli->args[0], &account, err)) != KA_OK)
+		if (r != KA_NOTFOUND)
+			return r;
+		if ((r = ka_catalog_find_account(store, cli->args[0], &account, err)) == KA_NOTFOUND)
+			return ka_result_fail(err, r, "there is no project or account \"%s\"", cli->args[0]);
+		if (r != KA_OK)
 			return r;
 		r = collect_account(store, &account, lines);
 	}

@@ -12,10 +12,10 @@
 #include "common/usage.h"
 
 static const struct cli_option everywhere[] = {
-    {"dir", "DIR", "the database (" KA_DATADIR ")"},
-    {"json", NULL, "print JSON, errors included"},
-    {"help", NULL, "show this"},
-    {NULL, NULL, NULL},
+    {"dir", "DIR", "the database (" KA_DATADIR ")", false},
+    {"json", NULL, "print JSON, errors included", true},
+    {"help", NULL, "show this", true},
+    {0},
 };
 
 static const struct cli_option *
@@ -87,6 +87,10 @@ parse_option(struct cli *cli, int argc, char **argv, int *i)
 		}
 		value = argv[++*i];
 	}
+	if (!option->many && cli_value(cli, option->name, 0) != NULL) {
+		(void)ka_result_fail(&err, KA_INVALID, "--%s is given twice", option->name);
+		return usage_error(cli, &err);
+	}
 	if (cli->nvalues == CLI_VALUES_MAX) {
 		(void)ka_result_fail(&err, KA_INVALID, "more than %d options", CLI_VALUES_MAX);
 		return usage_error(cli, &err);
@@ -103,7 +107,8 @@ cli_parse(struct cli *cli, int argc, char **argv)
 	struct ka_error err;
 
 	cli->args = argv;
-	for (int i = 0; i < argc; i++) /* first, so that every error is told in the form that was asked for */
+	/* First, so that every error is told in the form that was asked for. */
+	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
 		cli->json = cli->json || strcmp(argv[i], "--json") == 0;
 	for (int i = 0; i < argc; i++) {
 		if (options && strcmp(argv[i], "--") == 0) {
@@ -135,6 +140,23 @@ cli_value(const struct cli *cli, const char *name, size_t nth)
 	return NULL;
 }
 
+static enum ka_result
+too_long(const char *name, const char *value, size_t outlen, struct ka_error *err)
+{
+	return ka_result_fail(
+	    err, KA_INVALID, "--%s is too long: at most %zu bytes, and this has %zu", name, outlen - 1, strlen(value));
+}
+
+static size_t
+count_blanks(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; text++)
+		n += *text == ' ';
+	return n;
+}
+
 enum ka_result
 cli_text(const struct cli *cli, const char *name, char *out, size_t outlen, struct ka_error *err)
 {
@@ -143,9 +165,39 @@ cli_text(const struct cli *cli, const char *name, char *out, size_t outlen, stru
 	if (value == NULL)
 		return KA_OK;
 	if (strlen(value) >= outlen)
-		return ka_result_fail(
-		    err, KA_INVALID, "--%s is too long: at most %zu bytes, and this has %zu", name, outlen - 1, strlen(value));
+		return too_long(name, value, outlen, err);
 	(void)ka_text_clean(value, strlen(value), out, outlen);
+	return KA_OK;
+}
+
+enum ka_result
+cli_path(const struct cli *cli, const char *name, char *out, size_t outlen, struct ka_error *err)
+{
+	const char *value = cli_value(cli, name, 0);
+
+	if (value == NULL)
+		return KA_OK;
+	if (strlen(value) >= outlen)
+		return too_long(name, value, outlen, err);
+	/* To the letter: what cleaning would change is refused. Blanks are letters here. */
+	(void)ka_text_clean(value, strlen(value), out, outlen);
+	if (!ka_record_path_ok(value) || strlen(out) + count_blanks(value) != strlen(value) + count_blanks(out))
+		return ka_result_fail(err, KA_INVALID,
+		    "--%s \"%s\" cannot be used: an absolute path is wanted, without a colon, control or "
+		    "invisible characters",
+		    name, value);
+	(void)snprintf(out, outlen, "%s", value);
+	return KA_OK;
+}
+
+enum ka_result
+cli_id(const char *text, uint8_t id[static KA_UUID_LEN], struct ka_error *err)
+{
+	static const uint8_t nil[KA_UUID_LEN];
+
+	if (ka_uuid_parse(text, id) != KA_OK || memcmp(id, nil, KA_UUID_LEN) == 0)
+		return ka_result_fail(
+		    err, KA_INVALID, "\"%s\" is no UUID that can be an id; leave it out for a new one", text);
 	return KA_OK;
 }
 
@@ -156,16 +208,33 @@ cli_time(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error
 
 	if (value != NULL && ka_time_parse(value, ka_time_now(), at_s) != KA_OK)
 		return ka_result_fail(err, KA_INVALID,
-		    "--%s \"%s\" is no time: write 2026-12-31, 2026-12-31T12:00:00Z, or a distance such as +30d", name, value);
+		    "--%s \"%s\" is no time: write 2026-12-31, 2026-12-31T12:00:00Z, or a distance in s, min, h, d or "
+		    "w such as +30d",
+		    name, value);
 	return KA_OK;
 }
 
 enum ka_result
-cli_future(const struct cli *cli, const char *name, int64_t at_s, struct ka_error *err)
+cli_limit(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err)
 {
-	if (cli_value(cli, name, 0) == NULL || at_s > ka_time_now())
+	const char *value = cli_value(cli, name, 0);
+
+	if (value != NULL && strcmp(value, "never") == 0) {
+		*at_s = 0;
 		return KA_OK;
-	return ka_result_fail(err, KA_INVALID, "--%s \"%s\" has passed: give a time to come", name, cli_value(cli, name, 0));
+	}
+	return cli_time(cli, name, at_s, err);
+}
+
+enum ka_result
+cli_end(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err)
+{
+	enum ka_result r = cli_limit(cli, name, at_s, err);
+
+	if (r != KA_OK || cli_value(cli, name, 0) == NULL || *at_s == 0 || *at_s > ka_time_now())
+		return r;
+	return ka_result_fail(
+	    err, KA_INVALID, "--%s \"%s\" has passed: give a time to come", name, cli_value(cli, name, 0));
 }
 
 enum cli_status
@@ -184,6 +253,8 @@ cli_status_of(enum ka_result r)
 	case KA_UNAVAIL:
 	case KA_CORRUPT:
 		return CLI_UNAVAIL;
+	case KA_FAILED:
+		break;
 	}
 	return CLI_OTHER;
 }
@@ -210,22 +281,38 @@ status_name(enum cli_status status)
 	return "other";
 }
 
-enum cli_status
-cli_fail(const struct cli *cli, enum ka_result r, const struct ka_error *err)
+/* One sentence on standard error. What people typed is in it: nothing of that may move a cursor or break the JSON. */
+static void
+say(const struct cli *cli, const char *kind, const char *code, const char *sentence)
 {
-	enum cli_status status = cli_status_of(r);
+	char text[sizeof(((struct ka_error *)NULL)->text)];
 	json_t *object;
 
+	(void)ka_text_clean(sentence, strlen(sentence), text, sizeof(text));
 	if (!cli->json) {
-		(void)fprintf(stderr, "keyacct: %s\n", err->text);
-		return status;
+		(void)fprintf(stderr, "keyacct: %s\n", text);
+		return;
 	}
-	object = json_pack("{s:{s:s,s:s+}}", "error", "code", status_name(status), "message", err->text, "");
+	object = json_pack("{s:{s:s,s:s}}", kind, "code", code, "message", text);
 	if (object != NULL)
 		(void)json_dumpf(object, stderr, JSON_COMPACT);
 	(void)fputc('\n', stderr);
 	json_decref(object);
+}
+
+enum cli_status
+cli_fail(const struct cli *cli, enum ka_result r, const struct ka_error *err)
+{
+	enum cli_status status = cli_status_of(r);
+
+	say(cli, "error", status_name(status), err->text);
 	return status;
+}
+
+void
+cli_warn(const struct cli *cli, const char *text)
+{
+	say(cli, "warning", "warning", text);
 }
 
 enum cli_status
@@ -238,17 +325,21 @@ cli_finish(const struct cli *cli, struct ka_store *store, enum ka_result r, stru
 }
 
 enum ka_result
-cli_open_with_usage(
-    const struct cli *cli, struct ka_store **store, struct ka_usage **usage, struct ka_error *err)
+cli_open_with_usage(const struct cli *cli, struct ka_store **store, struct ka_usage **usage, struct ka_error *err)
 {
 	struct ka_error drain_err;
 	enum ka_result drained = ka_usage_drain(cli->dir, &drain_err), r;
 
-	if ((r = ka_store_open(cli->dir, false, store, err)) != KA_OK || (r = ka_usage_open(cli->dir, usage, err)) != KA_OK)
+	if ((r = ka_store_open(cli->dir, false, store, err)) != KA_OK ||
+	    (r = ka_usage_open(cli->dir, usage, err)) != KA_OK)
 		return r;
 	/* What can be read is shown, on a full disk or a read-only one too. */
-	if (drained != KA_OK)
-		(void)fprintf(stderr, "keyacct: some of the last uses may be missing: %s\n", drain_err.text);
+	if (drained != KA_OK) {
+		struct ka_error warning;
+
+		(void)ka_result_fail(&warning, drained, "some of the last uses may be missing: %.400s", drain_err.text);
+		cli_warn(cli, warning.text);
+	}
 	return KA_OK;
 }
 
@@ -288,6 +379,21 @@ cli_format_time(int64_t at_s, char text[static KA_TIME_TEXT_LEN])
 		ka_time_format_utc(at_s, text);
 }
 
+void
+cli_say_window(int64_t not_before_s, int64_t expires_s)
+{
+	char text[KA_TIME_TEXT_LEN];
+
+	if (not_before_s != 0) {
+		cli_format_time(not_before_s, text);
+		(void)printf(", not before %s", text);
+	}
+	if (expires_s != 0) {
+		cli_format_time(expires_s, text);
+		(void)printf(", until %s", text);
+	}
+}
+
 static void
 format_time(json_t *value, const char *none, char *out, size_t outlen)
 {
@@ -303,37 +409,50 @@ format_time(json_t *value, const char *none, char *out, size_t outlen)
 }
 
 static void
-format_value(json_t *value, enum cli_format format, char *out, size_t outlen)
+print_value(FILE *out, json_t *value, enum cli_format format)
 {
-	size_t i, at = 0;
+	char text[KA_TIME_TEXT_LEN + 8];
 	json_t *element;
+	size_t i;
 
-	out[0] = '\0';
 	if (format == CLI_TIME || format == CLI_FROM) {
-		format_time(value, format == CLI_TIME ? "never" : "-", out, outlen);
+		format_time(value, format == CLI_TIME ? "never" : "-", text, sizeof(text));
+		(void)fputs(text, out);
 	} else if (json_is_array(value)) {
 		json_array_foreach(value, i, element)
 		{
-			char text[600];
-
-			format_value(element, format, text, sizeof(text));
-			if (at < outlen)
-				at += (size_t)snprintf(out + at, outlen - at, "%s%s", i > 0 ? "," : "", text);
+			(void)fputs(i > 0 ? "," : "", out);
+			print_value(out, element, format);
 		}
-		if (i == 0)
-			(void)snprintf(out, outlen, "none");
+		(void)fputs(json_array_size(value) == 0 ? "none" : "", out);
 	} else if (json_is_string(value)) {
-		for (const char *c = json_string_value(value); *c != '\0' && at + 1 < outlen; c++)
+		for (const char *c = json_string_value(value); *c != '\0'; c++)
 			if (format != CLI_ID || *c != '-')
-				out[at++] = *c;
-		out[at] = '\0';
+				(void)fputc(*c, out);
 	} else if (json_is_integer(value)) {
-		(void)snprintf(out, outlen, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		(void)fprintf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	} else if (json_is_boolean(value)) {
-		(void)snprintf(out, outlen, json_is_true(value) ? "yes" : "no");
+		(void)fputs(json_is_true(value) ? "yes" : "no", out);
 	} else {
-		(void)snprintf(out, outlen, "-");
+		(void)fputc('-', out);
 	}
+}
+
+/* A field as people read it; the caller frees it. NULL when memory ran out. */
+static char *
+format_field(json_t *object, const struct cli_column *column)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		return NULL;
+	print_value(out, field_of(object, column->field), column->format);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 static enum cli_status
@@ -342,19 +461,6 @@ out_of_memory(const struct cli *cli)
 	struct ka_error err;
 
 	(void)ka_result_fail(&err, KA_UNAVAIL, "out of memory");
-	(void)cli_fail(cli, KA_UNAVAIL, &err);
-	return CLI_OTHER;
-}
-
-/* Everything that was printed has to have arrived: a full disk behind a redirection is a failure. */
-static enum cli_status
-flush(const struct cli *cli)
-{
-	struct ka_error err;
-
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return CLI_DONE;
-	(void)ka_result_fail(&err, KA_UNAVAIL, "the output could not be written");
 	(void)cli_fail(cli, KA_UNAVAIL, &err);
 	return CLI_OTHER;
 }
@@ -375,14 +481,43 @@ fill_table(struct libscols_table *table, json_t *rows, const struct cli_column *
 		if (line == NULL)
 			return -1;
 		for (size_t n = 0; columns[n].title != NULL; n++) {
-			char text[1024];
+			char *text = format_field(row, &columns[n]);
 
-			format_value(field_of(row, columns[n].field), columns[n].format, text, sizeof(text));
-			if (scols_line_set_data(line, n, text) != 0)
+			if (text == NULL || scols_line_refer_data(line, n, text) != 0) { /* now the line's */
+				free(text);
 				return -1;
+			}
 		}
 	}
 	return scols_print_table(table) < 0 ? -1 : 0;
+}
+
+/* RFC 4180: every value in quotes, quotes doubled. */
+static int
+print_csv(json_t *rows, const struct cli_column *columns)
+{
+	json_t *row;
+	size_t i;
+
+	for (const struct cli_column *c = columns; c->title != NULL; c++)
+		(void)printf("%s\"%s\"", c > columns ? "," : "", c->title);
+	(void)putchar('\n');
+	json_array_foreach(rows, i, row)
+	{
+		for (const struct cli_column *c = columns; c->title != NULL; c++) {
+			char *text = format_field(row, c);
+
+			if (text == NULL)
+				return -1;
+			(void)fputs(c > columns ? ",\"" : "\"", stdout);
+			for (const char *at = text; *at != '\0'; at++)
+				(void)fputs(*at == '"' ? "\"\"" : (const char[]){*at, '\0'}, stdout);
+			(void)putchar('"');
+			free(text);
+		}
+		(void)putchar('\n');
+	}
+	return 0;
 }
 
 enum cli_status
@@ -396,6 +531,8 @@ cli_list(const struct cli *cli, json_t *rows, const struct cli_column *columns, 
 	if (cli->json) {
 		(void)json_dumpf(rows, stdout, JSON_INDENT(2));
 		(void)putchar('\n');
+	} else if (cli_value(cli, "csv", 0) != NULL) {
+		rc = print_csv(rows, columns);
 	} else if (json_array_size(rows) == 0) {
 		(void)fprintf(stderr, "%s\n", none);
 	} else if ((table = scols_new_table()) == NULL || fill_table(table, rows, columns) != 0) {
@@ -403,7 +540,7 @@ cli_list(const struct cli *cli, json_t *rows, const struct cli_column *columns, 
 	}
 	scols_unref_table(table);
 	json_decref(rows);
-	return rc == 0 ? flush(cli) : out_of_memory(cli);
+	return rc == 0 ? CLI_DONE : out_of_memory(cli);
 }
 
 enum cli_status
@@ -416,11 +553,10 @@ cli_show(const struct cli *cli, json_t *object, const struct cli_column *columns
 		(void)putchar('\n');
 	}
 	for (const struct cli_column *c = columns; !cli->json && c->title != NULL; c++) {
-		char text[8192];
-
-		format_value(field_of(object, c->field), c->format, text, sizeof(text));
-		(void)printf("%-16s %s\n", c->title, text);
+		(void)printf("%-16s ", c->title);
+		print_value(stdout, field_of(object, c->field), c->format);
+		(void)putchar('\n');
 	}
 	json_decref(object);
-	return flush(cli);
+	return CLI_DONE;
 }

@@ -1,8 +1,8 @@
 #ifndef KEYACCT_CLI_H
 #define KEYACCT_CLI_H
 /*
- * What the subcommands of keyacct share: a table of verbs, their options, and how results and failures are shown to people
- * and to scripts.
+ * What the subcommands of keyacct share: a table of verbs, their options, and how results and failures are shown to
+ * people and to scripts.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -28,6 +28,7 @@ struct cli_option {
 	const char *name;  /* without the hyphens; NULL ends a table */
 	const char *value; /* what its value is called in help; NULL: it takes none */
 	const char *help;
+	bool many; /* may be given more than once */
 };
 
 struct cli;
@@ -57,8 +58,8 @@ struct cli {
 };
 
 /* The tables of verbs, one in each noun's file. */
-extern const struct cli_verb account_verbs[], authorized_keys_verbs[], drain_verbs[], explain_verbs[], group_verbs[], init_verbs[],
-    key_verbs[], member_verbs[], project_verbs[], ssh_config_verbs[];
+extern const struct cli_verb account_verbs[], authorized_keys_verbs[], drain_verbs[], explain_verbs[], group_verbs[],
+    init_verbs[], key_verbs[], member_verbs[], project_verbs[], ssh_config_verbs[];
 
 /**
  * cli_parse(cli, argc, argv):
@@ -75,11 +76,19 @@ const char *cli_value(const struct cli *cli, const char *name, size_t nth);
 
 /**
  * cli_text(cli, name, out, outlen, err), cli_time(cli, name, at_s, err):
- * The value of an option as clean text that fits, or as a time; ${out} and ${at_s} stay as they are when it is not given.
- * Returns KA_OK; KA_INVALID.
+ * The value of an option as clean text that fits, or as a time; ${out} and ${at_s} stay as they are when it is not
+ * given. Returns KA_OK; KA_INVALID.
  */
 enum ka_result cli_text(const struct cli *cli, const char *name, char *out, size_t outlen, struct ka_error *err);
 enum ka_result cli_time(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
+
+/**
+ * cli_path(cli, name, out, outlen, err): the value of an option as a path, to the letter.
+ * cli_id(text, id, err): a whole UUID that is to become an id.
+ * Returns KA_OK; KA_INVALID.
+ */
+enum ka_result cli_path(const struct cli *cli, const char *name, char *out, size_t outlen, struct ka_error *err);
+enum ka_result cli_id(const char *text, uint8_t id[static KA_UUID_LEN], struct ka_error *err);
 
 /**
  * cli_usage(verb, stream): the help of one command.
@@ -94,6 +103,11 @@ void cli_usage(const struct cli_verb *verb, FILE *stream);
 enum cli_status cli_fail(const struct cli *cli, enum ka_result r, const struct ka_error *err);
 
 /**
+ * cli_warn(cli, text): say on standard error what does not keep the command from succeeding.
+ */
+void cli_warn(const struct cli *cli, const char *text);
+
+/**
  * cli_status_of(r): the exit status that goes with ${r}.
  */
 enum cli_status cli_status_of(enum ka_result r);
@@ -102,8 +116,7 @@ enum cli_status cli_status_of(enum ka_result r);
  * cli_finish(cli, store, r, err):
  * End a command that changed something: commit if ${r} is KA_OK, close, and say what failed.
  */
-enum cli_status cli_finish(
-    const struct cli *cli, struct ka_store *store, enum ka_result r, struct ka_error *err);
+enum cli_status cli_finish(const struct cli *cli, struct ka_store *store, enum ka_result r, struct ka_error *err);
 
 /**
  * cli_open_with_usage(cli, store, usage, err):
@@ -129,12 +142,11 @@ struct cli_column {
 
 /**
  * cli_list(cli, rows, columns, none), cli_show(cli, object, columns):
- * Show an array of objects as a table, or as one JSON array; one object as lines, or as JSON. ${none} is said, on standard
- * error, when there are no rows and people read it.
- * Ownership: takes ${rows} or ${object}; NULL stands for memory that ran out.
+ * Show an array of objects as a table, or as one JSON array; one object as lines, or as JSON. ${none} is said, on
+ * standard error, when there are no rows and people read it. Ownership: takes ${rows} or ${object}; NULL stands for
+ * memory that ran out.
  */
-enum cli_status cli_list(
-    const struct cli *cli, json_t *rows, const struct cli_column *columns, const char *none);
+enum cli_status cli_list(const struct cli *cli, json_t *rows, const struct cli_column *columns, const char *none);
 enum cli_status cli_show(const struct cli *cli, json_t *object, const struct cli_column *columns);
 
 /**
@@ -144,9 +156,16 @@ enum cli_status cli_show(const struct cli *cli, json_t *object, const struct cli
 void cli_format_time(int64_t at_s, char text[static KA_TIME_TEXT_LEN]);
 
 /**
- * cli_future(cli, name, at_s, err): a time that the option ${name} gave must not have passed.
+ * cli_limit(cli, name, at_s, err): as cli_time, and "never" for 0.
+ * cli_end(cli, name, at_s, err): the same for a time that must not have passed.
  */
-enum ka_result cli_future(const struct cli *cli, const char *name, int64_t at_s, struct ka_error *err);
+enum ka_result cli_limit(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
+enum ka_result cli_end(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
+
+/**
+ * cli_say_window(not_before_s, expires_s): print ", not before …, until …", as far as they are set.
+ */
+void cli_say_window(int64_t not_before_s, int64_t expires_s);
 
 /**
  * cli_host(cli):

@@ -1,5 +1,6 @@
 /*
- * keyacct drain: bring last use up to date. PAM starts it when much has gathered; a timer may; listings do it themselves.
+ * keyacct drain: bring last use up to date. PAM starts it when much has gathered; a timer may; listings do it
+ * themselves.
  */
 #include "common/usage.h"
 #include "keyacct/cli.h"
@@ -14,6 +15,7 @@ run_drain(struct cli *cli)
 }
 
 const struct cli_verb drain_verbs[] = {
-    {"drain", NULL, NULL, "", 0, 0, NULL, "Take what logins noted of last use into the database.", "keyacct drain", run_drain},
+    {"drain", NULL, NULL, "", 0, 0, NULL, "Take what logins noted of last use into the database.", "keyacct drain",
+	run_drain},
     {0},
 };

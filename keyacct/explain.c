@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/access.h"
@@ -14,26 +15,30 @@
 #include "keyacct/input.h"
 #include "keyacct/json.h"
 
-/* The second argument: a fingerprint, or a public key in a file or on standard input. */
+static bool
+is_md5(const char *text)
+{
+	if (strncasecmp(text, "MD5:", 4) == 0)
+		text += 4;
+	return strlen(text) == KA_MD5_TEXT_LEN - 1 && strspn(text, "0123456789abcdefABCDEF:") == strlen(text);
+}
+
+/* The second argument: a fingerprint, which ${store} completes, or a public key in a file or on standard input. */
 static enum ka_result
-read_key(const struct cli *cli, uint8_t sha256[static KA_SHA256_LEN], struct ka_error *err)
+read_key(const struct cli *cli, struct ka_store *store, uint8_t sha256[static KA_SHA256_LEN], struct ka_error *err)
 {
 	struct ka_sshkey sshkey;
 	enum ka_result r;
 
-	if (strncmp(cli->args[1], "SHA256:", 7) == 0) {
-		if (ka_fingerprint_parse(cli->args[1], sha256) != KA_OK)
-			return ka_result_fail(err, KA_INVALID,
-			    "\"%s\" is no whole fingerprint: SHA256: and 43 characters are, as 'keyacct key list' shows", cli->args[1]);
-		return KA_OK;
-	}
+	if (strncmp(cli->args[1], "SHA256:", 7) == 0 || is_md5(cli->args[1]))
+		return ka_catalog_find_fingerprint(store, cli->args[1], sha256, err);
 	if ((r = input_key(cli->args[1], &sshkey, err)) == KA_OK)
 		memcpy(sha256, sshkey.sha256, KA_SHA256_LEN);
 	return r;
 }
 
 static enum ka_result
-read_question(const struct cli *cli, struct ka_access_question *q, struct ka_error *err)
+read_question(const struct cli *cli, struct ka_store *store, struct ka_access_question *q, struct ka_error *err)
 {
 	static char host[256];
 	const char *from = cli_value(cli, "from", 0);
@@ -42,15 +47,17 @@ read_question(const struct cli *cli, struct ka_access_question *q, struct ka_err
 	enum ka_result r;
 
 	q->at_s = ka_time_now();
-	if ((r = cli_time(cli, "at", &q->at_s, err)) != KA_OK || (r = read_key(cli, q->sha256, err)) != KA_OK)
+	if ((r = cli_time(cli, "at", &q->at_s, err)) != KA_OK || (r = read_key(cli, store, q->sha256, err)) != KA_OK)
 		return r;
 	if (from != NULL && ka_address_parse(from, q->address) != KA_OK)
-		return ka_result_fail(err, KA_INVALID, "--from \"%s\" is no address: write 192.0.2.7 or 2001:db8::7", from);
+		return ka_result_fail(
+		    err, KA_INVALID, "--from \"%s\" is no address: write 192.0.2.7 or 2001:db8::7", from);
 	q->address_known = from != NULL;
 	q->address_to_sshd = from == NULL;
 	(void)gethostname(host, sizeof(host) - 1);
 	q->host = host;
-	/* As a login does; on a host that is not in service yet the name is unknown, and there is nothing to compare. */
+	/* As a login does; on a host that is not in service yet the name is unknown, and there is nothing to compare.
+	 */
 	ka_uuid_name(q->project, name);
 	if ((pw = getpwnam(name)) != NULL) {
 		q->uid_known = true;
@@ -70,7 +77,8 @@ json_step(const struct ka_access_registration *reg)
 	    json_time(reg->key.not_before_s), "expires", json_time(reg->key.expires_s), "reason",
 	    ka_access_reason_name(reg->reason), "explanation", ka_access_reason_text(reg->reason));
 
-	if (object != NULL && json_object_set_new(object, "reach", json_string(reg->key.named ? "named" : "all")) != 0) {
+	if (object != NULL &&
+	    json_object_set_new(object, "reach", json_string(reg->key.named ? "named" : "all")) != 0) {
 		json_decref(object);
 		return NULL;
 	}
@@ -86,10 +94,10 @@ json_answer(const struct ka_access_question *q, const struct ka_access_answer *a
 
 	ka_fingerprint_format(q->sha256, fingerprint);
 	ka_address_format(q->address, address);
-	object = json_pack("{s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s}", "project", json_project(&a->project), "fingerprint", fingerprint,
-	    "at", json_time(q->at_s), "address", q->address_known ? json_string(address) : json_null(), "registrations", steps, "result",
-	    a->reason == KA_REASON_GRANTED ? "granted" : "refused", "reason", ka_access_reason_name(a->reason), "explanation",
-	    ka_access_reason_text(a->reason));
+	object = json_pack("{s:o,s:s,s:o,s:o,s:o,s:s,s:s,s:s}", "project", json_project(&a->project), "fingerprint",
+	    fingerprint, "at", json_time(q->at_s), "address", q->address_known ? json_string(address) : json_null(),
+	    "registrations", steps, "result", a->reason == KA_REASON_GRANTED ? "granted" : "refused", "reason",
+	    ka_access_reason_name(a->reason), "explanation", ka_access_reason_text(a->reason));
 	for (size_t i = 0; object != NULL && i < a->registrations; i++)
 		(void)json_array_append_new(steps, json_step(&a->registration[i]));
 	if (object == NULL || a->admitting == 0)
@@ -118,7 +126,8 @@ print_registration(const struct ka_access_registration *reg)
 		(void)printf(", not before %s", from);
 	if (until[0] != '\0')
 		(void)printf(", until %s", until);
-	(void)printf("\n  result      %s: %s\n", ka_access_reason_name(reg->reason), ka_access_reason_text(reg->reason));
+	(void)printf(
+	    "\n  result      %s: %s\n", ka_access_reason_name(reg->reason), ka_access_reason_text(reg->reason));
 }
 
 /* The path of the decision, in its order: project, registrations with account, role and limits, result. */
@@ -142,7 +151,8 @@ print_path(const struct ka_access_question *q, const struct ka_access_answer *a)
 		(void)printf("taken for     %s, %s\noptions       %s\n", a->registration[0].account.handle,
 		    ka_access_role_name(a->registration[0].role), options);
 	}
-	(void)printf("result        %s%s\n", a->reason == KA_REASON_GRANTED ? "" : "refused: ", ka_access_reason_name(a->reason));
+	(void)printf("result        %s%s\n",
+	    a->reason == KA_REASON_GRANTED ? "" : "refused: ", ka_access_reason_name(a->reason));
 	(void)printf("              %s\n", ka_access_reason_text(a->reason));
 }
 
@@ -157,16 +167,17 @@ run_explain(struct cli *cli)
 	enum cli_status status = CLI_DONE;
 	enum ka_result r;
 
-	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK)
-		r = ka_catalog_find_project(store, cli->args[0], &project, &err);
+	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
+	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK) {
+		memcpy(q.project, project.id, KA_UUID_LEN);
+		r = read_question(cli, store, &q, &err);
+	}
 	ka_store_close(store);
 	if (r != KA_OK)
 		return cli_fail(cli, r, &err);
-	memcpy(q.project, project.id, KA_UUID_LEN);
-	if ((r = read_question(cli, &q, &err)) != KA_OK)
-		return cli_fail(cli, r, &err);
 	if ((r = ka_access_ask(cli->dir, &q, &answer)) != KA_OK) {
-		(void)ka_result_fail(&err, r, "%s/private/access.mdb is unavailable or damaged: nobody gets in", cli->dir);
+		(void)ka_result_fail(
+		    &err, r, "%s/private/access.mdb is unavailable or damaged: nobody gets in", cli->dir);
 		return cli_fail(cli, r, &err);
 	}
 	if (cli->json)
@@ -179,13 +190,14 @@ run_explain(struct cli *cli)
 }
 
 static const struct cli_option options[] = {
-    {"from", "ADDRESS", "as if from this address"},
-    {"at", "TIME", "as if at this time"},
-    {NULL, NULL, NULL},
+    {"from", "ADDRESS", "as if from this address", false},
+    {"at", "TIME", "as if at this time", false},
+    {0},
 };
 
 const struct cli_verb explain_verbs[] = {
-    {"explain", NULL, NULL, "PROJECT FINGERPRINT|FILE|-", 2, 2, options, "Would this key get into this project, and why?",
-	"keyacct explain 829e7b56 id_ed25519.pub --from 192.0.2.7", run_explain},
+    {"explain", NULL, NULL, "PROJECT FINGERPRINT|FILE|-", 2, 2, options,
+	"Would this key get into this project, and why?", "keyacct explain 829e7b56 id_ed25519.pub --from 192.0.2.7",
+	run_explain},
     {0},
 };

@@ -59,7 +59,8 @@ describe(struct ka_store *store, const struct ka_group *group, json_t **object)
 	enum ka_result r;
 
 	*object = json_group(group);
-	if (json_object_set_new(*object, "accounts", accounts) != 0 || json_object_set_new(*object, "projects", projects) != 0)
+	if (json_object_set_new(*object, "accounts", accounts) != 0 ||
+	    json_object_set_new(*object, "projects", projects) != 0)
 		return KA_UNAVAIL;
 	if ((r = add_accounts(store, group, accounts)) != KA_OK)
 		return r;
@@ -141,7 +142,8 @@ run_add(struct cli *cli)
 	return CLI_DONE;
 }
 
-/* Open the database, find the group, and let ${change} work on it and on the account that the second argument names, if any. */
+/* Open the database, find the group, and let ${change} work on it and on the account that the second argument names, if
+ * any. */
 static enum cli_status
 with_group(struct cli *cli,
     enum ka_result (*change)(struct ka_store *, const struct ka_group *, const struct ka_account *, struct ka_error *),
@@ -160,14 +162,16 @@ with_group(struct cli *cli,
 		r = change(store, &group, &account, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
-	if (!cli->json)
-		(void)printf("%s%s%sgroup \"%s\" %s\n", account.handle[0] != '\0' ? "\"" : "The ", account.handle,
-		    account.handle[0] != '\0' ? "\", " : "", group.name, said);
+	if (cli->json)
+		return cli_show(cli, json_group(&group), NULL);
+	(void)printf("%s%s%sgroup \"%s\" %s\n", account.handle[0] != '\0' ? "\"" : "The ", account.handle,
+	    account.handle[0] != '\0' ? "\", " : "", group.name, said);
 	return CLI_DONE;
 }
 
 static enum ka_result
-remove_group(struct ka_store *store, const struct ka_group *group, const struct ka_account *account, struct ka_error *err)
+remove_group(
+    struct ka_store *store, const struct ka_group *group, const struct ka_account *account, struct ka_error *err)
 {
 	(void)account;
 	return ka_model_remove_group(store, group, err);

@@ -25,14 +25,16 @@ run_init(struct cli *cli)
 	errno = 0;
 	if ((group = getgrnam(GROUP)) == NULL) {
 		(void)ka_result_fail(&err, KA_NOTFOUND,
-		    "there is no group \"" GROUP "\", under which sshd's helper reads the database: make the system user with "
+		    "there is no group \"" GROUP
+		    "\", under which sshd's helper reads the database: make the system user with "
 		    "'systemd-sysusers keyacct.conf' or 'adduser --system --group --no-create-home " GROUP "'");
 		return cli_fail(cli, KA_NOTFOUND, &err);
 	}
 	if ((r = ka_store_create(cli->dir, group->gr_gid, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if (!cli->json)
-		(void)printf("There is an empty database in %s now. Next: keyacct account add HANDLE\n", cli->dir);
+	if (cli->json)
+		return cli_show(cli, json_pack("{s:s}", "dir", cli->dir), NULL);
+	(void)printf("There is an empty database in %s now. Next: keyacct account add HANDLE\n", cli->dir);
 	return CLI_DONE;
 }
 

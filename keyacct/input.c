@@ -20,7 +20,7 @@ read_all(int fd, const char *name, char *text, size_t size, size_t *len, struct 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return ka_result_fail(err, KA_UNAVAIL, "cannot read %s: %s", name, strerror(errno));
+			return ka_result_fail(err, KA_FAILED, "cannot read %s: %s", name, strerror(errno));
 		if (n == 0)
 			return KA_OK;
 		*len += (size_t)n;
@@ -38,7 +38,7 @@ input_key(const char *file, struct ka_sshkey *key, struct ka_error *err)
 
 	if (file != NULL && strcmp(file, "-") != 0) {
 		if ((fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
-			return ka_result_fail(err, errno == ENOENT ? KA_NOTFOUND : KA_UNAVAIL, "cannot read %s: %s",
+			return ka_result_fail(err, errno == ENOENT ? KA_NOTFOUND : KA_FAILED, "cannot read %s: %s",
 			    file, strerror(errno));
 	} else {
 		file = "standard input";

@@ -57,8 +57,8 @@ json_text(const char *text)
 json_t *
 json_account(const struct ka_account *a)
 {
-	return json_pack("{s:s,s:o,s:s,s:o,s:o,s:s,s:o}", "type", "account", "id", json_uuid(a->id), "handle", a->handle, "name",
-	    json_text(a->name), "email", json_text(a->email), "state",
+	return json_pack("{s:s,s:o,s:s,s:o,s:o,s:s,s:o}", "type", "account", "id", json_uuid(a->id), "handle",
+	    a->handle, "name", json_text(a->name), "email", json_text(a->email), "state",
 	    a->state == KA_ACCOUNT_ACTIVE ? "active" : "suspended", "created", json_time(a->created_s));
 }
 
@@ -79,10 +79,10 @@ project_state(enum ka_project_state state)
 json_t *
 json_project(const struct ka_project *p)
 {
-	return json_pack("{s:s,s:o,s:o,s:s,s:b,s:b,s:I,s:s,s:s,s:o}", "type", "project", "id", json_uuid(p->id), "title",
-	    json_text(p->title), "state", project_state(p->state), "ssh", p->ssh, "agent",
-	    (p->policy & KA_POLICY_AGENT) != 0, "uid", (json_int_t)p->uid, "home", p->home, "shell", p->shell, "created",
-	    json_time(p->created_s));
+	return json_pack("{s:s,s:o,s:o,s:s,s:b,s:b,s:I,s:s,s:s,s:o}", "type", "project", "id", json_uuid(p->id),
+	    "title", json_text(p->title), "state", project_state(p->state), "ssh", p->ssh, "agent",
+	    (p->policy & KA_POLICY_AGENT) != 0, "uid", (json_int_t)p->uid, "home", p->home, "shell", p->shell,
+	    "created", json_time(p->created_s));
 }
 
 json_t *
@@ -90,8 +90,8 @@ json_member(const struct ka_member *m, const char *name)
 {
 	return json_pack("{s:s,s:o,s:o,s:s,s:s,s:o,s:o,s:o}", "type", "member", "project", json_uuid(m->project),
 	    m->kind == KA_SUBJECT_GROUP ? "group" : "account", json_uuid(m->subject), "handle", name, "role",
-	    ka_access_role_name(m->role), "not_before", json_time(m->not_before_s), "expires", json_time(m->expires_s), "created",
-	    json_time(m->created_s));
+	    ka_access_role_name(m->role), "not_before", json_time(m->not_before_s), "expires", json_time(m->expires_s),
+	    "created", json_time(m->created_s));
 }
 
 json_t *
@@ -109,12 +109,12 @@ json_key(const struct ka_key *k, const struct ka_account *a, json_t *projects)
 
 	ka_fingerprint_format(k->sha256, sha256);
 	ka_fingerprint_format_md5(k->md5, md5);
-	object = json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "type", "key", "fingerprint",
-	    sha256, "fingerprint_md5", md5, "key_type", k->type, "bits", (json_int_t)k->bits, "title", k->title, "account",
-	    json_uuid(k->account), "handle", a->handle, "state", k->state == KA_KEY_ACTIVE ? "active" : "inactive", "tags",
-	    json_commas(k->tags), "note", json_text(k->note), "origin", json_text(k->origin), "hosts", json_commas(k->hosts),
-	    "from", json_commas(k->from), "created", json_time(k->created_s), "not_before", json_time(k->not_before_s),
-	    "expires", json_time(k->expires_s));
+	object = json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "type", "key",
+	    "fingerprint", sha256, "fingerprint_md5", md5, "key_type", k->type, "bits", (json_int_t)k->bits, "title",
+	    k->title, "account", json_uuid(k->account), "handle", a->handle, "state",
+	    k->state == KA_KEY_ACTIVE ? "active" : "inactive", "tags", json_commas(k->tags), "note", json_text(k->note),
+	    "origin", json_text(k->origin), "hosts", json_commas(k->hosts), "from", json_commas(k->from), "created",
+	    json_time(k->created_s), "not_before", json_time(k->not_before_s), "expires", json_time(k->expires_s));
 	if (object != NULL && projects != NULL && json_object_set_new(object, "projects", projects) != 0) {
 		json_decref(object);
 		return NULL;
@@ -130,6 +130,6 @@ json_last_used(const struct ka_use *u)
 	if (u->count == 0)
 		return json_null();
 	ka_address_format(u->address, address);
-	return json_pack("{s:o,s:o,s:s,s:I}", "at", json_time(u->at_s), "project", json_uuid(u->project), "from", address,
-	    "count", (json_int_t)u->count);
+	return json_pack("{s:o,s:o,s:s,s:I}", "at", json_time(u->at_s), "project", json_uuid(u->project), "from",
+	    address, "count", (json_int_t)u->count);
 }

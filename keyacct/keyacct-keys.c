@@ -1,7 +1,9 @@
 /*
  * sshd's AuthorizedKeysCommand: the offered key in, the authorized_keys lines that would let it in out, best first.
- * It links libc alone, because it starts twice in every login, and it never writes: sshd runs it for mere probes as well.
+ * It links libc alone, because it starts twice in every login, and it never writes: sshd runs it for mere probes as
+ * well.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +27,12 @@ static const char usage[] =
 static int
 is_key(const char *type, const char *key)
 {
-	return type[0] != '\0' && type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-@.")] == '\0' && key[0] != '\0' &&
-	    key[strspn(key, BASE64)] == '\0';
+	return type[0] != '\0' && type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-@.")] == '\0' &&
+	       key[0] != '\0' && key[strspn(key, BASE64)] == '\0';
 }
 
+/* A line for each distinct set of options: of a grant, or, for a project that is closed, so that PAM can tell its
+ * holder why. */
 static void
 print_lines(const struct ka_access_answer *answer, const char *type, const char *key)
 {
@@ -37,7 +41,8 @@ print_lines(const struct ka_access_answer *answer, const char *type, const char 
 	for (size_t i = 0; i < answer->admitting; i++) {
 		size_t same = 0;
 
-		ka_access_options(&answer->project, &answer->registration[i].key, options[i]);
+		ka_access_options(answer->reason == KA_REASON_GRANTED ? &answer->project : NULL,
+		    &answer->registration[i].key, options[i]);
 		while (strcmp(options[same], options[i]) != 0)
 			same++;
 		if (same == i)
@@ -57,13 +62,11 @@ decide(const char *dir, const struct ka_access_question *q, const char *type, co
 		syslog(LOG_ERR, "%s", line);
 		return;
 	}
-	/* A grant is logged at session open. Who was refused because of the project, only we know: PAM is told no key then. */
-	if (answer.reason == KA_REASON_GRANTED) {
-		print_lines(&answer, type, key);
+	/* A grant is logged at session open. Who was refused because of the project, only we know: PAM is told no key
+	 * then. */
+	print_lines(&answer, type, key);
+	if (answer.reason == KA_REASON_GRANTED)
 		return;
-	}
-	if (ka_access_reason_is_project(answer.reason))
-		(void)printf("restrict %s %s\n", type, key);
 	ka_logline(q, &answer, line);
 	syslog(ka_logline_priority(answer.reason), "%s", line);
 }
@@ -75,6 +78,10 @@ main(int argc, char **argv)
 	const char *dir = KA_DATADIR;
 	char host[256] = "";
 
+	/* A closed one would be taken by what is opened next. */
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return 0;
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		(void)fputs(usage, stdout);
 		return 0;
@@ -90,7 +97,8 @@ main(int argc, char **argv)
 	}
 	openlog("keyacct-keys", LOG_PID, LOG_AUTHPRIV);
 	if (argc != 5) {
-		syslog(LOG_ERR, "called with %d words instead of 4: AuthorizedKeysCommand needs %%u %%f %%t %%k", argc - 1);
+		syslog(LOG_ERR, "called with %d words instead of 4: AuthorizedKeysCommand needs %%u %%f %%t %%k",
+		    argc - 1);
 		(void)fputs(usage, stderr);
 		return 2;
 	}
@@ -104,7 +112,8 @@ main(int argc, char **argv)
 		return 0;
 	}
 	/* An offered certificate gets nothing: its type has a name of its own. */
-	if (ka_uuid_from_name(argv[1], q.project) != KA_OK || !is_key(argv[3], argv[4]) || strstr(argv[3], "-cert-") != NULL)
+	if (ka_uuid_from_name(argv[1], q.project) != KA_OK || !is_key(argv[3], argv[4]) ||
+	    strstr(argv[3], "-cert-") != NULL)
 		return 0;
 	decide(dir, &q, argv[3], argv[4]);
 	(void)fflush(stdout);

@@ -1,6 +1,10 @@
 /*
  * keyacct: find the subcommand and run it.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +14,8 @@
 
 #include "keyacct/cli.h"
 
-static const struct cli_verb *const nouns[] = {init_verbs, account_verbs, project_verbs, member_verbs, group_verbs, key_verbs,
-    explain_verbs, ssh_config_verbs, authorized_keys_verbs, drain_verbs};
+static const struct cli_verb *const nouns[] = {init_verbs, account_verbs, project_verbs, member_verbs, group_verbs,
+    key_verbs, explain_verbs, ssh_config_verbs, authorized_keys_verbs, drain_verbs};
 
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 
@@ -97,15 +101,41 @@ run(struct cli *cli, int argc, char **argv)
 	return unknown_command(cli, argv[0], "");
 }
 
-/* LMDB maps its file: a page that is not there any more is a signal, and has to be a sentence all the same. */
+/* LMDB maps its file: a page that is not there, or leads nowhere, is a signal, and has to be a sentence all the same.
+ */
 static void
-on_sigbus(int signal)
+on_bad_page(int signal)
 {
-	static const char text[] = "keyacct: the database is damaged: a file is shorter than it says; restore it from a backup\n";
+	static const char text[] =
+	    "keyacct: a page of the database cannot be used: its disk is full, or it is broken; make room, or "
+	    "restore it from a backup\n";
 
 	(void)signal;
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 	_exit(CLI_UNAVAIL);
+}
+
+/* A descriptor below 3 that is closed would be taken by the database, and what is printed would go into it. */
+static void
+open_standard_files(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(CLI_OTHER);
+}
+
+/* Everything that was printed has to have arrived: a full disk behind a redirection is a failure. */
+static int
+finish(const struct cli *cli, enum cli_status status)
+{
+	struct ka_error err;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return (int)status;
+	if (status == CLI_DONE || status == CLI_REFUSED)
+		status = cli_fail(
+		    cli, ka_result_fail(&err, KA_FAILED, "the output could not be written: %s", strerror(errno)), &err);
+	return (int)status;
 }
 
 int
@@ -114,10 +144,15 @@ main(int argc, char **argv)
 	struct cli cli = {.dir = KA_DATADIR};
 	const struct rlimit no_core = {0, 0};
 
+	open_standard_files();
+	/* For tables: titles are UTF-8, whatever the terminal is said to be. */
+	if (setlocale(LC_CTYPE, "") == NULL || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		(void)setlocale(LC_CTYPE, "C.UTF-8");
 	/* Somebody may paste a private key: no dump may keep it. */
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	(void)umask(077);
-	(void)signal(SIGBUS, on_sigbus);
+	(void)signal(SIGBUS, on_bad_page);
+	(void)signal(SIGSEGV, on_bad_page);
 	(void)signal(SIGXFSZ, SIG_IGN); /* then a file size limit is an error that LMDB reports */
 	for (argc--, argv++; argc > 0 && argv[0][0] == '-'; argc--, argv++) {
 		if (strcmp(argv[0], "--json") == 0) {
@@ -130,10 +165,10 @@ main(int argc, char **argv)
 			cli.dir = argv[0] + 6;
 		} else if (strcmp(argv[0], "--version") == 0) {
 			(void)puts("keyacct " KA_VERSION);
-			return CLI_DONE;
+			return finish(&cli, CLI_DONE);
 		} else if (strcmp(argv[0], "--help") == 0) {
 			print_overview(stdout);
-			return CLI_DONE;
+			return finish(&cli, CLI_DONE);
 		} else {
 			return (int)unknown_command(&cli, argv[0], "");
 		}
@@ -143,11 +178,11 @@ main(int argc, char **argv)
 		static char help[] = "--help";
 		char *words[4] = {argv[1], argc > 2 ? argv[2] : help, help, NULL};
 
-		return (int)run(&cli, 3, words);
+		return finish(&cli, run(&cli, 3, words));
 	}
 	if (argc == 0 || strcmp(argv[0], "help") == 0) {
 		print_overview(argc == 0 ? stderr : stdout);
-		return argc == 0 ? CLI_USAGE : CLI_DONE;
+		return finish(&cli, argc == 0 ? CLI_USAGE : CLI_DONE);
 	}
-	return (int)run(&cli, argc, argv);
+	return finish(&cli, run(&cli, argc, argv));
 }

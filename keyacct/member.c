@@ -14,22 +14,24 @@ static const struct cli_column list_columns[] = {
     {"ROLE", "role", CLI_TEXT},
     {"SINCE", "created", CLI_TIME},
     {"EXPIRES", "expires", CLI_TIME},
-    {"FROM", "not_before", CLI_FROM},
+    {"NOT BEFORE", "not_before", CLI_FROM},
     {NULL, NULL, CLI_TEXT},
 };
 
+/* What the options say, laid over the membership as it stands: what is not given stays. */
 static enum ka_result
-read_role(const struct cli *cli, enum ka_role *role, struct ka_error *err)
+read_fields(const struct cli *cli, struct ka_member *member, struct ka_error *err)
 {
-	const char *text = cli_value(cli, "role", 0);
+	const char *role = cli_value(cli, "role", 0);
+	enum ka_result r;
 
-	*role = KA_ROLE_COLLABORATOR;
-	if (text == NULL || strcmp(text, "collaborator") == 0)
-		return KA_OK;
-	if (strcmp(text, "owner") != 0)
-		return ka_result_fail(err, KA_INVALID, "--role \"%s\": write owner or collaborator", text);
-	*role = KA_ROLE_OWNER;
-	return KA_OK;
+	if (role != NULL && strcmp(role, "collaborator") != 0 && strcmp(role, "owner") != 0)
+		return ka_result_fail(err, KA_INVALID, "--role \"%s\": write owner or collaborator", role);
+	if (role != NULL)
+		member->role = strcmp(role, "owner") == 0 ? KA_ROLE_OWNER : KA_ROLE_COLLABORATOR;
+	if ((r = cli_limit(cli, "not-before", &member->not_before_s, err)) != KA_OK)
+		return r;
+	return cli_end(cli, "expires", &member->expires_s, err);
 }
 
 /* The project and, as ACCOUNT or @GROUP, the member that the two arguments name. */
@@ -56,6 +58,18 @@ find_both(const struct cli *cli, struct ka_store *store, struct ka_member *membe
 	return r;
 }
 
+/* The membership as it stands, if there is one. */
+static enum ka_result
+read_old(struct ka_store *store, struct ka_member *member, struct ka_error *err)
+{
+	struct ka_member old;
+	enum ka_result r = ka_catalog_get_member(store, member->project, member->kind, member->subject, &old);
+
+	if (r == KA_OK)
+		*member = old;
+	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(r, err);
+}
+
 static enum cli_status
 run_add(struct cli *cli)
 {
@@ -66,19 +80,21 @@ run_add(struct cli *cli)
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = read_role(cli, &member.role, &err)) != KA_OK ||
-	    (r = cli_time(cli, "not-before", &member.not_before_s, &err)) != KA_OK ||
-	    (r = cli_time(cli, "expires", &member.expires_s, &err)) != KA_OK ||
-	    (r = cli_future(cli, "expires", member.expires_s, &err)) != KA_OK)
+	/* Once before the database is opened, for what is wrong with the options themselves. */
+	if ((r = read_fields(cli, &member, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK && (r = find_both(cli, store, &member, &err)) == KA_OK &&
-	    (r = ka_membership_add(store, &member, &err)) == KA_OK)
+	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
+	    (r = find_both(cli, store, &member, &err)) == KA_OK && (r = read_old(store, &member, &err)) == KA_OK &&
+	    (r = read_fields(cli, &member, &err)) == KA_OK && (r = ka_membership_add(store, &member, &err)) == KA_OK)
 		r = ka_store_fail(ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
-	if (!cli->json)
-		(void)printf("\"%s\" is %s of the project now.\n", name,
-		    member.role == KA_ROLE_OWNER ? "an owner" : "a collaborator");
+	if (cli->json)
+		return cli_show(cli, json_member(&member, name), NULL);
+	(void)printf(
+	    "\"%s\" is %s of the project now", name, member.role == KA_ROLE_OWNER ? "an owner" : "a collaborator");
+	cli_say_window(member.not_before_s, member.expires_s);
+	(void)printf(".\n");
 	return CLI_DONE;
 }
 
@@ -92,13 +108,16 @@ run_remove(struct cli *cli)
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK && (r = find_both(cli, store, &member, &err)) == KA_OK &&
-	    (r = ka_membership_remove(store, member.project, member.kind, member.subject, &err)) == KA_OK)
+	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
+	    (r = find_both(cli, store, &member, &err)) == KA_OK &&
+	    (r = ka_membership_remove(store, &member, &err)) == KA_OK)
 		r = ka_store_fail(ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
-	if (!cli->json)
-		(void)printf("\"%s\" is no member of the project any more, and gets in no more from the next login on.\n", name);
+	if (cli->json)
+		return cli_show(cli, json_member(&member, name), NULL);
+	(void)printf(
+	    "\"%s\" is no member of the project any more, and gets in no more from the next login on.\n", name);
 	return CLI_DONE;
 }
 
@@ -135,23 +154,25 @@ run_list(struct cli *cli)
 		(void)ka_result_fail(&err, r, "the members could not be read");
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_list(cli, rows, list_columns, "The project has no members: keyacct member add PROJECT ACCOUNT");
+		return cli_list(
+		    cli, rows, list_columns, "The project has no members: keyacct member add PROJECT ACCOUNT");
 	json_decref(rows);
 	return cli_fail(cli, r, &err);
 }
 
 static const struct cli_option add_options[] = {
-    {"role", "ROLE", "owner or collaborator (collaborator)"},
-    {"not-before", "TIME", "not a member before then"},
-    {"expires", "TIME", "no longer a member from then on"},
-    {NULL, NULL, NULL},
+    {"role", "ROLE", "owner or collaborator (collaborator)", false},
+    {"not-before", "TIME|never", "not a member before then", false},
+    {"expires", "TIME|never", "no longer a member from then on", false},
+    {0},
 };
 
 const struct cli_verb member_verbs[] = {
-    {"member", "add", NULL, "PROJECT ACCOUNT|@GROUP", 2, 2, add_options, "Add a member, or change its role.",
+    {"member", "add", NULL, "PROJECT ACCOUNT|@GROUP", 2, 2, add_options, "Add a member, or change its role or times.",
 	"keyacct member add 829e7b56 student --expires +90d", run_add},
-    {"member", "list", NULL, "PROJECT", 1, 1, NULL, "List a project's members.", "keyacct member list 829e7b56", run_list},
-    {"member", "remove", NULL, "PROJECT ACCOUNT|@GROUP", 2, 2, NULL, "Remove a member.", "keyacct member remove 829e7b56 student",
-	run_remove},
+    {"member", "list", NULL, "PROJECT", 1, 1, NULL, "List a project's members.", "keyacct member list 829e7b56",
+	run_list},
+    {"member", "remove", NULL, "PROJECT ACCOUNT|@GROUP", 2, 2, NULL, "Remove a member.",
+	"keyacct member remove 829e7b56 student", run_remove},
     {0},
 };

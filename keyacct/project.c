@@ -1,10 +1,12 @@
 /*
  * keyacct project: the shared workspaces, one Unix user each.
  */
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/catalog.h"
 #include "common/membership.h"
@@ -59,15 +61,16 @@ add_members(struct ka_store *store, const struct ka_project *project, json_t *ob
 
 		if (ka_catalog_subject_name(store, member.kind, member.subject, name) != KA_OK)
 			return KA_CORRUPT;
-		if (json_array_append_new(member.role == KA_ROLE_OWNER ? owners : collaborators, json_string(name)) != 0)
+		if (json_array_append_new(member.role == KA_ROLE_OWNER ? owners : collaborators, json_string(name)) !=
+		    0)
 			return KA_UNAVAIL;
 	}
 	return r == KA_NOTFOUND ? KA_OK : r;
 }
 
 static enum ka_result
-describe(struct cli *cli, struct ka_store *store, struct ka_usage *usage, const struct ka_project *project,
-    json_t **object)
+describe(
+    struct cli *cli, struct ka_store *store, struct ka_usage *usage, const struct ka_project *project, json_t **object)
 {
 	char name[KA_UUID_NAME_LEN], login[300];
 	struct ka_use use;
@@ -94,8 +97,8 @@ read_fields(const struct cli *cli, struct ka_project *project, struct ka_error *
 	enum ka_result r;
 
 	if ((r = cli_text(cli, "title", project->title, sizeof(project->title), err)) != KA_OK ||
-	    (r = cli_text(cli, "home", project->home, sizeof(project->home), err)) != KA_OK ||
-	    (r = cli_text(cli, "shell", project->shell, sizeof(project->shell), err)) != KA_OK)
+	    (r = cli_path(cli, "home", project->home, sizeof(project->home), err)) != KA_OK ||
+	    (r = cli_path(cli, "shell", project->shell, sizeof(project->shell), err)) != KA_OK)
 		return r;
 	if (ssh != NULL && strcmp(ssh, "on") != 0 && strcmp(ssh, "off") != 0)
 		return ka_result_fail(err, KA_INVALID, "--ssh \"%s\": write on or off", ssh);
@@ -104,9 +107,22 @@ read_fields(const struct cli *cli, struct ka_project *project, struct ka_error *
 	if (ssh != NULL)
 		project->ssh = strcmp(ssh, "on") == 0;
 	if (agent != NULL)
-		project->policy = strcmp(agent, "on") == 0 ? project->policy | KA_POLICY_AGENT
-							   : project->policy & ~KA_POLICY_AGENT;
+		project->policy =
+		    strcmp(agent, "on") == 0 ? project->policy | KA_POLICY_AGENT : project->policy & ~KA_POLICY_AGENT;
 	return KA_OK;
+}
+
+/* sshd refuses a user whose shell it cannot run, with a word in its log alone. */
+static void
+check_shell(const struct cli *cli, const struct ka_project *project)
+{
+	char text[KA_SHELL_LEN + 128];
+
+	if (access(project->shell, X_OK) == 0)
+		return;
+	(void)snprintf(
+	    text, sizeof(text), "%s is no program on this host: nobody can log in until it is", project->shell);
+	cli_warn(cli, text);
 }
 
 /* --uid adopts the files of a user who is gone. While that user is there, two people would own the same files. */
@@ -114,7 +130,9 @@ static enum ka_result
 read_uid(const struct cli *cli, struct ka_project *project, struct ka_error *err)
 {
 	const char *text = cli_value(cli, "uid", 0);
+	uint8_t id[KA_UUID_LEN];
 	struct passwd *pw;
+	struct group *gr;
 	unsigned long uid;
 	char *end;
 
@@ -123,11 +141,19 @@ read_uid(const struct cli *cli, struct ka_project *project, struct ka_error *err
 	uid = strtoul(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end != '\0' || uid > UINT32_MAX || !ka_record_uid_ok((uint32_t)uid))
 		return ka_result_fail(err, KA_INVALID,
-		    "--uid \"%s\" cannot be a project's: 1000 to %u without 60001 to 65535, which are the system's", text,
-		    KA_UID_LAST);
-	if ((pw = getpwuid((uid_t)uid)) != NULL)
-		return ka_result_fail(err, KA_CONFLICT, "the uid %lu belongs to \"%s\" on this host: remove that user first, or "
-		    "choose another uid", uid, pw->pw_name);
+		    "--uid \"%s\" cannot be a project's: 1000 to %u without 60001 to 65535, which are the system's",
+		    text, KA_UID_LAST);
+	/* On a host in service another project answers too; the database refuses that one, and says so. */
+	if ((pw = getpwuid((uid_t)uid)) != NULL && ka_uuid_from_name(pw->pw_name, id) != KA_OK)
+		return ka_result_fail(err, KA_CONFLICT,
+		    "the uid %lu belongs to \"%s\" on this host: remove that user first, or "
+		    "choose another uid",
+		    uid, pw->pw_name);
+	if ((gr = getgrgid((gid_t)uid)) != NULL && ka_uuid_from_name(gr->gr_name, id) != KA_OK)
+		return ka_result_fail(err, KA_CONFLICT,
+		    "the gid %lu, which would be the project's too, belongs to the group \"%s\" on "
+		    "this host: remove that group first, or choose another uid",
+		    uid, gr->gr_name);
 	project->uid = (uint32_t)uid;
 	return KA_OK;
 }
@@ -156,9 +182,10 @@ run_add(struct cli *cli)
 	enum cli_status status;
 	enum ka_result r = KA_OK;
 
-	if (cli->nargs > 0 && ka_uuid_parse(cli->args[0], project.id) != KA_OK)
-		r = ka_result_fail(&err, KA_INVALID, "\"%s\" is no UUID; leave it out for a new one", cli->args[0]);
-	if (r != KA_OK || (r = read_fields(cli, &project, &err)) != KA_OK || (r = read_uid(cli, &project, &err)) != KA_OK)
+	if (cli->nargs > 0)
+		r = cli_id(cli->args[0], project.id, &err);
+	if (r != KA_OK || (r = read_fields(cli, &project, &err)) != KA_OK ||
+	    (r = read_uid(cli, &project, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
 	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK)
 		r = ka_model_add_project(store, &project, &err);
@@ -166,6 +193,7 @@ run_add(struct cli *cli)
 		r = add_owner(store, &project, cli_value(cli, "owner", i), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
+	check_shell(cli, &project);
 	if (cli->json)
 		return cli_show(cli, json_project(&project), show_columns);
 	ka_uuid_name(project.id, name);
@@ -173,7 +201,8 @@ run_add(struct cli *cli)
 	if (cli_value(cli, "owner", 0) == NULL)
 		(void)printf("It has no members yet. Next: keyacct member add %.8s ACCOUNT --role owner\n", name);
 	if (name[strspn(name, "0123456789")] == '\0')
-		(void)fprintf(stderr, "keyacct: this id is all digits: ssh works, but 'ps -u' and systemd take it for a uid\n");
+		(void)fprintf(
+		    stderr, "keyacct: this id is all digits: ssh works, but 'ps -u' and systemd take it for a uid\n");
 	return CLI_DONE;
 }
 
@@ -206,12 +235,14 @@ run_list(struct cli *cli)
 	json_t *rows = json_array();
 	enum ka_result r;
 
-	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK && (r = collect(cli, store, usage, rows)) != KA_OK)
+	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
+	    (r = collect(cli, store, usage, rows)) != KA_OK)
 		(void)ka_result_fail(&err, r, "the projects could not be read");
 	ka_usage_close(usage);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_list(cli, rows, list_columns, "There are no projects yet: keyacct project add --owner ACCOUNT");
+		return cli_list(
+		    cli, rows, list_columns, "There are no projects yet: keyacct project add --owner ACCOUNT");
 	json_decref(rows);
 	return cli_fail(cli, r, &err);
 }
@@ -253,19 +284,20 @@ with_project(struct cli *cli,
 		r = change(cli, store, &project, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
+	if (cli->json)
+		return cli_show(cli, json_project(&project), NULL);
 	ka_uuid_name(project.id, name);
-	if (!cli->json)
-		(void)printf("Project %s %s\n", name, said);
+	(void)printf("Project %s %s\n", name, said);
 	return CLI_DONE;
 }
 
 static const struct cli_option set_options[] = {
-    {"title", "TITLE", "what people call it"},
-    {"home", "DIR", "its home; files are not moved"},
-    {"shell", "FILE", "its login shell"},
-    {"ssh", "on|off", "may anyone log in"},
-    {"agent", "on|off", "agent forwarding"},
-    {NULL, NULL, NULL},
+    {"title", "TITLE", "what people call it", false},
+    {"home", "DIR", "its home; files are not moved", false},
+    {"shell", "FILE", "its login shell", false},
+    {"ssh", "on|off", "may anyone log in", false},
+    {"agent", "on|off", "agent forwarding", false},
+    {0},
 };
 
 static enum ka_result
@@ -277,9 +309,12 @@ set(const struct cli *cli, struct ka_store *store, struct ka_project *project, s
 	for (const struct cli_option *o = set_options; o->name != NULL; o++)
 		given = given || cli_value(cli, o->name, 0) != NULL;
 	if (!given)
-		return ka_result_fail(err, KA_INVALID, "nothing to change: give one of --title, --home, --shell, --ssh and --agent");
-	r = read_fields(cli, project, err);
-	return r == KA_OK ? ka_model_change_project(store, project, "project set", err) : r;
+		return ka_result_fail(
+		    err, KA_INVALID, "nothing to change: give one of --title, --home, --shell, --ssh and --agent");
+	if ((r = read_fields(cli, project, err)) != KA_OK)
+		return r;
+	check_shell(cli, project);
+	return ka_model_change_project(store, project, "project set", err);
 }
 
 static enum ka_result
@@ -327,44 +362,46 @@ static enum cli_status
 run_remove(struct cli *cli)
 {
 	return with_project(cli, remove_project,
-	    "is removed: nobody gets in. Its name and uid stay reserved, so that its files keep their owner; its home is left as it "
+	    "is removed: nobody gets in. Its name and uid stay reserved, so that its files keep their owner; its home "
+	    "is left as it "
 	    "is.");
 }
 
 static const struct cli_option add_options[] = {
-    {"title", "TITLE", "what people call it"},
-    {"owner", "ACCOUNT", "its owner; may be given again"},
-    {"uid", "N", "adopt the files of this uid, instead of a new one"},
-    {"home", "DIR", "its home (/projects/UUID)"},
-    {"shell", "FILE", "its login shell (/bin/bash)"},
-    {"ssh", "on|off", "may anyone log in (on)"},
-    {"agent", "on|off", "agent forwarding (on)"},
-    {"host", "HOST", "the host name to show"},
-    {NULL, NULL, NULL},
+    {"title", "TITLE", "what people call it", false},
+    {"owner", "ACCOUNT", "its owner; may be given again", true},
+    {"uid", "N", "adopt the files of this uid, instead of a new one", false},
+    {"home", "DIR", "its home (/projects/UUID)", false},
+    {"shell", "FILE", "its login shell (/bin/bash)", false},
+    {"ssh", "on|off", "may anyone log in (on)", false},
+    {"agent", "on|off", "agent forwarding (on)", false},
+    {"host", "HOST", "the host name to show", false},
+    {0},
 };
 
 static const struct cli_option list_options[] = {
-    {"all", NULL, "deleted projects too"},
-    {"host", "HOST", "the host name to show"},
-    {NULL, NULL, NULL},
+    {"all", NULL, "deleted projects too", false},
+    {"host", "HOST", "the host name to show", false},
+    {0},
 };
 
 static const struct cli_option show_options[] = {
-    {"host", "HOST", "the host name to show"},
-    {NULL, NULL, NULL},
+    {"host", "HOST", "the host name to show", false},
+    {0},
 };
 
 const struct cli_verb project_verbs[] = {
     {"project", "add", NULL, "[UUID]", 0, 1, add_options, "Add a project.",
 	"keyacct project add --title 'Climate data' --owner owner", run_add},
     {"project", "list", NULL, "", 0, 0, list_options, "List the projects.", "keyacct project list", run_list},
-    {"project", "show", NULL, "PROJECT", 1, 1, show_options, "Show one project.", "keyacct project show 829e7b56", run_show},
-    {"project", "set", NULL, "PROJECT", 1, 1, set_options, "Change a project.", "keyacct project set 829e7b56 --ssh off",
-	run_set},
+    {"project", "show", NULL, "PROJECT", 1, 1, show_options, "Show one project.", "keyacct project show 829e7b56",
+	run_show},
+    {"project", "set", NULL, "PROJECT", 1, 1, set_options, "Change a project.",
+	"keyacct project set 829e7b56 --ssh off", run_set},
     {"project", "archive", NULL, "PROJECT", 1, 1, NULL, "Let nobody in until it is unarchived.",
 	"keyacct project archive 829e7b56", run_archive},
-    {"project", "unarchive", NULL, "PROJECT", 1, 1, NULL, "Let its members in again.", "keyacct project unarchive 829e7b56",
-	run_unarchive},
+    {"project", "unarchive", NULL, "PROJECT", 1, 1, NULL, "Let its members in again.",
+	"keyacct project unarchive 829e7b56", run_unarchive},
     {"project", "remove", NULL, "PROJECT", 1, 1, NULL, "Remove a project for good; its name and uid stay reserved.",
 	"keyacct project remove 829e7b56", run_remove},
     {0},

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/access.h"
 #include "common/catalog.h"
+#include "common/time.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
 
@@ -38,22 +40,54 @@ json_host(const struct cli *cli, const struct ka_project *project)
 
 	alias_of(project, alias, sizeof(alias));
 	ka_uuid_name(project->id, name);
-	return json_pack("{s:s,s:s,s:s,s:s,s:s}", "host", alias, "hostname", cli_host(cli), "user", name, "identity_file",
-	    identity != NULL ? identity : "~/.ssh/id_ed25519", "title", project->title);
+	return json_pack("{s:s,s:s,s:s,s:s,s:s}", "host", alias, "hostname", cli_host(cli), "user", name,
+	    "identity_file", identity != NULL ? identity : "~/.ssh/id_ed25519", "title", project->title);
+}
+
+/* KA_NOTFOUND: nobody can enter the project now, so its lines would be of no use. */
+static enum ka_result
+is_open(const struct cli *cli, const uint8_t id[static KA_UUID_LEN])
+{
+	static struct ka_access_answer answer;
+	struct ka_access_question q = {.at_s = ka_time_now()};
+	enum ka_result r;
+
+	memcpy(q.project, id, KA_UUID_LEN);
+	if ((r = ka_access_ask_project(cli->dir, &q, &answer)) != KA_OK)
+		return r;
+	return answer.reason == KA_REASON_GRANTED ? KA_OK : KA_NOTFOUND;
+}
+
+/* A word of the file: a line break would begin another keyword, and a quote cannot be written at all (ssh_config(5)).
+ */
+static enum ka_result
+check_word(const struct cli *cli, const char *name, struct ka_error *err)
+{
+	const char *value = cli_value(cli, name, 0);
+
+	for (const char *c = value; c != NULL && *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f || *c == '"')
+			return ka_result_fail(
+			    err, KA_INVALID, "--%s \"%s\" has a character that ssh_config cannot hold", name, value);
+	return KA_OK;
 }
 
 static enum ka_result
-collect(const struct cli *cli, struct ka_store *store, const struct ka_account *account,
-    const struct ka_project *only, json_t *rows)
+collect(const struct cli *cli, struct ka_store *store, const struct ka_account *account, const struct ka_project *only,
+    json_t *rows)
 {
 	struct ka_project_of at = {.groups = false};
 	struct ka_project project;
 	uint8_t id[KA_UUID_LEN];
 	enum ka_result r;
 
-	while ((r = ka_catalog_next_project_of(store, account->id, &at, id)) == KA_OK) {
+	while ((r = ka_catalog_next_project_of(store, account->id, ka_time_now(), &at, id)) == KA_OK) {
 		if (only != NULL && memcmp(only->id, id, KA_UUID_LEN) != 0)
 			continue;
+		if ((r = is_open(cli, id)) == KA_NOTFOUND)
+			continue;
+		if (r != KA_OK)
+			return r;
 		if (ka_catalog_get_project(store, id, &project) != KA_OK)
 			return KA_CORRUPT;
 		if (json_array_append_new(rows, json_host(cli, &project)) != 0)
@@ -70,10 +104,13 @@ print_hosts(json_t *rows)
 
 	json_array_foreach(rows, i, row)
 	{
-		(void)printf("%s# %s\nHost %s\n    HostName %s\n    User %s\n    IdentityFile %s\n    IdentitiesOnly yes\n",
+		(void)printf("%s# %s\nHost %s\n    HostName \"%s\"\n    User %s\n    IdentityFile \"%s\"\n    "
+			     "IdentitiesOnly yes\n",
 		    i > 0 ? "\n" : "", json_string_value(json_object_get(row, "title")),
-		    json_string_value(json_object_get(row, "host")), json_string_value(json_object_get(row, "hostname")),
-		    json_string_value(json_object_get(row, "user")), json_string_value(json_object_get(row, "identity_file")));
+		    json_string_value(json_object_get(row, "host")),
+		    json_string_value(json_object_get(row, "hostname")),
+		    json_string_value(json_object_get(row, "user")),
+		    json_string_value(json_object_get(row, "identity_file")));
 	}
 }
 
@@ -88,15 +125,17 @@ run_ssh_config(struct cli *cli)
 	json_t *rows = json_array();
 	enum ka_result r;
 
-	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
+	if ((r = check_word(cli, "host", &err)) == KA_OK && (r = check_word(cli, "identity", &err)) == KA_OK &&
+	    (r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK &&
 	    (only == NULL || (r = ka_catalog_find_project(store, only, &project, &err)) == KA_OK)) {
 		r = collect(cli, store, &account, only != NULL ? &project : NULL, rows);
 		if (r != KA_OK)
 			(void)ka_result_fail(&err, r, "the account's projects could not be read");
 		else if (json_array_size(rows) == 0)
-			r = ka_result_fail(&err, KA_NOTFOUND, "\"%s\" is no member of %s; 'keyacct member add PROJECT %s' changes that",
-			    account.handle, only != NULL ? "that project" : "any project", account.handle);
+			r = ka_result_fail(&err, KA_NOTFOUND,
+			    "\"%s\" can enter %s now; 'keyacct member add PROJECT %s' may change that", account.handle,
+			    only != NULL ? "that project not" : "no project", account.handle);
 	}
 	ka_store_close(store);
 	if (r != KA_OK) {
@@ -111,10 +150,10 @@ run_ssh_config(struct cli *cli)
 }
 
 static const struct cli_option options[] = {
-    {"project", "PROJECT", "only this project"},
-    {"host", "HOST", "the host name to write (this host's)"},
-    {"identity", "FILE", "the private key's file (~/.ssh/id_ed25519)"},
-    {NULL, NULL, NULL},
+    {"project", "PROJECT", "only this project", false},
+    {"host", "HOST", "the host name to write (this host's)", false},
+    {"identity", "FILE", "the private key's file (~/.ssh/id_ed25519)", false},
+    {0},
 };
 
 const struct cli_verb ssh_config_verbs[] = {

@@ -146,6 +146,7 @@ status_of(enum ka_result r, int *errnop)
 	case KA_CORRUPT:
 	case KA_CONFLICT:
 	case KA_INVALID:
+	case KA_FAILED:
 		break;
 	}
 	/* Not ENOENT, ESRCH, EBADF or EPERM: to callers of getpwnam_r they mean "no such user" (getpwnam(3)). */

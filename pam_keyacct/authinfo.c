@@ -53,7 +53,7 @@ authinfo_key(const char *info, uint8_t sha256[static KA_SHA256_LEN])
 enum ka_result
 authinfo_address(const char *connection, uint8_t *address)
 {
-	char text[KA_ADDRESS_TEXT_LEN];
+	char text[KA_ADDRESS_TEXT_LEN + 16]; /* and the interface of a link-local one */
 	size_t len;
 
 	if (connection == NULL || (len = strcspn(connection, " ")) >= sizeof(text))

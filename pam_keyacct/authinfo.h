@@ -12,8 +12,8 @@
  * authinfo_key(info, sha256):
  * The fingerprint of the public key in SSH_AUTH_INFO_0: the first line "publickey TYPE BASE64…". Certificates are not
  * keys of ours, and a line that cannot be read is no key.
- * Returns KA_OK; KA_NOTFOUND: ${info} (NULL: not set) tells of no public key; KA_INVALID; KA_UNAVAIL: no SHA-256 to be had.
- * Source: OpenSSH 9.2 auth2.c, auth2_update_session_info and auth2-pubkey.c.
+ * Returns KA_OK; KA_NOTFOUND: ${info} (NULL: not set) tells of no public key; KA_INVALID; KA_UNAVAIL: no SHA-256 to be
+ * had. Source: OpenSSH 9.2 auth2.c, auth2_update_session_info and auth2-pubkey.c.
  */
 enum ka_result authinfo_key(const char *info, uint8_t sha256[static KA_SHA256_LEN]);
 

@@ -1,14 +1,18 @@
 #include "pam_keyacct/login.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
 #include <security/pam_modutil.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/logline.h"
@@ -20,7 +24,8 @@
 
 #define SESSION_DATA "keyacct_session"
 
-#define UNAVAILABLE "This project cannot be entered right now: its access records are unavailable. Please tell the administrator."
+#define UNAVAILABLE \
+	"This project cannot be entered right now: its access records are unavailable. Please tell the administrator."
 
 int
 login_new(pam_handle_t *pamh, int flags, int argc, const char **argv, struct login **login)
@@ -32,7 +37,8 @@ login_new(pam_handle_t *pamh, int flags, int argc, const char **argv, struct log
 
 	*login = NULL;
 	/* The gate in the stack lets only names of this length through; this is for stacks without it. */
-	if (pam_get_item(pamh, PAM_USER, &user) != PAM_SUCCESS || user == NULL || ka_uuid_from_name(user, project) != KA_OK)
+	if (pam_get_item(pamh, PAM_USER, &user) != PAM_SUCCESS || user == NULL ||
+	    ka_uuid_from_name(user, project) != KA_OK)
 		return PAM_IGNORE;
 	if ((l = calloc(1, sizeof(*l))) == NULL)
 		return PAM_BUF_ERR;
@@ -73,7 +79,9 @@ ask_nss(struct login *l)
 	ka_uuid_name(l->question.project, name);
 	if ((pw = pam_modutil_getpwnam(l->pamh, name)) == NULL) {
 		pam_syslog(l->pamh, LOG_ERR,
-		    "project %s is unknown to this host's passwd database: check keyacct in nsswitch.conf and names.mdb", name);
+		    "project %s is unknown to this host's passwd database: check keyacct in nsswitch.conf and "
+		    "names.mdb",
+		    name);
 		return PAM_USER_UNKNOWN;
 	}
 	l->question.uid_known = true;
@@ -122,7 +130,8 @@ login_account(struct login *l)
 
 	if ((rc = ask_nss(l)) != PAM_SUCCESS)
 		return rc;
-	/* For a single public key sshd asks before it tells the key: then the project alone is judged, the key at open. */
+	/* For a single public key sshd asks before it tells the key: then the project alone is judged, the key at open.
+	 */
 	r = read_key(l);
 	if (r == KA_NOTFOUND)
 		r = ka_access_ask_project(l->options.dir, &l->question, &l->answer);
@@ -146,7 +155,9 @@ login_account(struct login *l)
 /* The entries of this handle's sessions, the latest first: sshd opens one, a stack with our line twice opens two. */
 struct entry {
 	struct entry *next;
+	pid_t pid; /* who opened: a fork of it ends the handle too */
 	char name[KA_SESSION_NAME_LEN];
+	char run[PATH_MAX];
 };
 
 static void
@@ -160,6 +171,9 @@ free_entries(pam_handle_t *pamh, void *data, int status)
 		return;
 	for (; e != NULL; e = next) {
 		next = e->next;
+		/* When a module behind us refuses the session, sshd never closes it. */
+		if (e->pid == getpid())
+			(void)ka_session_leave(e->run, e->name);
 		free(e);
 	}
 }
@@ -176,7 +190,9 @@ keep_entry(struct login *l, const char *name)
 	(void)pam_get_data(l->pamh, SESSION_DATA, &before.in);
 	if (e != NULL) {
 		e->next = before.out;
+		e->pid = getpid();
 		(void)snprintf(e->name, sizeof(e->name), "%s", name);
+		(void)snprintf(e->run, sizeof(e->run), "%s", l->options.run);
 	}
 	if (e == NULL || pam_set_data(l->pamh, SESSION_DATA, e, free_entries) != PAM_SUCCESS) {
 		free(e);
@@ -204,6 +220,7 @@ record_use(struct login *l)
 
 	for (size_t i = 0; i < l->answer.admitting; i++) {
 		uses[i].at_s = l->question.at_s;
+		uses[i].first = i == 0;
 		memcpy(uses[i].project, l->question.project, KA_UUID_LEN);
 		memcpy(uses[i].account, l->answer.registration[i].account.id, KA_UUID_LEN);
 		memcpy(uses[i].sha256, l->question.sha256, KA_SHA256_LEN);
@@ -211,8 +228,8 @@ record_use(struct login *l)
 			memcpy(uses[i].address, l->question.address, KA_ADDRESS_LEN);
 	}
 	if (ka_spool_append(l->options.dir, uses, l->answer.admitting) != KA_OK)
-		pam_syslog(l->pamh, LOG_ERR, "cannot record the use of the key in %s/" KA_SPOOL_NAME ": %s", l->options.dir,
-		    strerror(errno));
+		pam_syslog(l->pamh, LOG_ERR, "cannot record the use of the key in %s/" KA_SPOOL_NAME ": %s",
+		    l->options.dir, strerror(errno));
 	if (ka_spool_wants_drain(l->options.dir))
 		drain_start(l->options.tool, l->options.dir);
 }
@@ -243,8 +260,33 @@ leave_session(pam_handle_t *pamh, const struct options *options, const char *nam
 		pam_syslog(pamh, LOG_ERR, "cannot remove %s/sessions/%s: %s", options->run, name, strerror(errno));
 }
 
-int
-login_open(struct login *l)
+/* A file size limit that sshd inherited must be an error of a write, not the end of sshd. */
+static void
+hold_sigxfsz(sigset_t *before)
+{
+	sigset_t xfsz;
+
+	(void)sigemptyset(&xfsz);
+	(void)sigaddset(&xfsz, SIGXFSZ);
+	(void)pthread_sigmask(SIG_BLOCK, &xfsz, before);
+}
+
+static void
+release_sigxfsz(const sigset_t *before)
+{
+	const struct timespec none = {.tv_sec = 0};
+	sigset_t xfsz;
+
+	(void)sigemptyset(&xfsz);
+	(void)sigaddset(&xfsz, SIGXFSZ);
+	if (sigismember(before, SIGXFSZ) == 0)
+		while (sigtimedwait(&xfsz, NULL, &none) == SIGXFSZ)
+			;
+	(void)pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+static int
+open_session(struct login *l)
 {
 	char name[KA_SESSION_NAME_LEN];
 	enum ka_result r;
@@ -253,11 +295,12 @@ login_open(struct login *l)
 		return PAM_SESSION_ERR;
 	if ((r = read_key(l)) != KA_OK) {
 		if (r == KA_NOTFOUND)
-			pam_syslog(l->pamh, LOG_NOTICE, "a session without a public key: projects are entered with keys only");
+			pam_syslog(
+			    l->pamh, LOG_NOTICE, "a session without a public key: projects are entered with keys only");
 		return PAM_SESSION_ERR;
 	}
-	/* First the entry, then the decision: whoever revokes commits first and then reads the registry, so that one of the
-	 * two always sees the other. */
+	/* First the entry, then the decision: whoever revokes commits first and then reads the registry, so that one of
+	 * the two always sees the other. */
 	enter_session(l, name);
 	if ((r = ka_access_ask(l->options.dir, &l->question, &l->answer)) != KA_OK) {
 		leave_session(l->pamh, &l->options, name);
@@ -274,6 +317,18 @@ login_open(struct login *l)
 	record_use(l);
 	export_environment(l);
 	return PAM_SUCCESS;
+}
+
+int
+login_open(struct login *l)
+{
+	sigset_t before;
+	int rc;
+
+	hold_sigxfsz(&before);
+	rc = open_session(l);
+	release_sigxfsz(&before);
+	return rc;
 }
 
 int

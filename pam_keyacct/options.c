@@ -39,7 +39,8 @@ options_parse(pam_handle_t *pamh, int argc, const char **argv, struct options *o
 	for (int i = 0; i < argc; i++)
 		if (parse_one(argv[i], options) != PAM_SUCCESS) {
 			pam_syslog(pamh, LOG_ERR,
-			    "\"%s\" is no argument of this module: dir=, run= and tool= with an absolute path are", argv[i]);
+			    "\"%s\" is no argument of this module: dir=, run= and tool= with an absolute path are",
+			    argv[i]);
 			return PAM_SERVICE_ERR;
 		}
 	return PAM_SUCCESS;

@@ -13,8 +13,8 @@ struct options {
 
 /**
  * options_parse(pamh, argc, argv, options):
- * Read the arguments. One that is not known, or no absolute path, is logged and makes the answer PAM_SERVICE_ERR: a typing
- * error must not send a login to another database. The strings stay libpam's.
+ * Read the arguments. One that is not known, or no absolute path, is logged and makes the answer PAM_SERVICE_ERR: a
+ * typing error must not send a login to another database. The strings stay libpam's.
  */
 int options_parse(pam_handle_t *pamh, int argc, const char **argv, struct options *options);
 

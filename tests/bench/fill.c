@@ -1,6 +1,7 @@
 /*
  * fill DIR N: a database of N projects, each with its owner and the owner's key, in one transaction. For benchmarks.
- * The last project's owner has the fingerprint given as a third argument, if there is one. Prints the last project's name.
+ * The last project's owner has the fingerprint given as a third argument, if there is one. Prints the last project's
+ * name.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,7 @@
 /*
- * pairs N LIMIT LABEL COMMAND_A... -- COMMAND_B...: run two commands in turn, A B A B …, N times each after a warm-up, and
- * print the medians of their wall-clock times and of the ratio A/B within each pair, which holds when the machine's speed
- * drifts. LIMIT is the ratio to reach; exit status 1 above it.
- * Each run is a whole process: fork, exec, exit.
+ * pairs N LIMIT LABEL COMMAND_A... -- COMMAND_B...: run two commands in turn, A B A B …, N times each after a warm-up,
+ * and print the medians of their wall-clock times and of the ratio A/B within each pair, which holds when the machine's
+ * speed drifts. LIMIT is the ratio to reach; exit status 1 above it. Each run is a whole process: fork, exec, exit.
  */
 #include <fcntl.h>
 #include <spawn.h>
@@ -31,7 +30,8 @@ run(char **argv)
 	(void)clock_gettime(CLOCK_MONOTONIC, &a);
 	rc = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
 	if (rc != 0 || waitpid(pid, &status, 0) != pid || status != 0) {
-		(void)fprintf(stderr, "pairs: %s failed (%s %d)\n", argv[0], rc != 0 ? "spawn" : "status", rc != 0 ? rc : status);
+		(void)fprintf(
+		    stderr, "pairs: %s failed (%s %d)\n", argv[0], rc != 0 ? "spawn" : "status", rc != 0 ? rc : status);
 		exit(2);
 	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &b);
@@ -87,8 +87,8 @@ main(int argc, char **argv)
 		ratio[i] = a[i] / b[i];
 	}
 	reached = median(ratio, n);
-	(void)printf("%-44s %9.3f ms %9.3f ms %7.3f  (at most %.2f: %s; %zu pairs)\n", argv[3], median(a, n), median(b, n), reached,
-	    limit, reached <= limit ? "yes" : "NO", n);
+	(void)printf("%-44s %9.3f ms %9.3f ms %7.3f  (at most %.2f: %s; %zu pairs)\n", argv[3], median(a, n),
+	    median(b, n), reached, limit, reached <= limit ? "yes" : "NO", n);
 	free(a);
 	free(b);
 	free(ratio);

@@ -200,7 +200,7 @@ fields() {
 }
 
 # shipped FILE: what it says, as it is installed, without its comments
-shipped() { grep -v '^#' "$1" | sed 's,@LIBEXECDIR@,/usr/libexec,'; }
+shipped() { grep -v '^#' "$1" | sed 's,@HELPER@,/usr/libexec/keyacct-keys,'; }
 
 @test "the manual quotes the shipped pieces for sshd and PAM as they are" {
 	agree "keyacct-keys(8) and 00-keyacct.conf" "$(sed -n '/^Match User/,/^\.Ed/p' keyacct/keyacct-keys.8 | sed '$d')" \

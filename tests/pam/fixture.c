@@ -37,7 +37,8 @@ main(int argc, char **argv)
 	enum ka_result r = KA_INVALID;
 
 	if (argc == 3 && (r = ka_fingerprint_parse(argv[1], sha256)) == KA_OK &&
-	    (r = ka_store_open(KA_DATADIR, true, &store, &err)) == KA_OK && (r = limit(store, sha256, argv[2])) == KA_OK)
+	    (r = ka_store_open(KA_DATADIR, true, &store, &err)) == KA_OK &&
+	    (r = limit(store, sha256, argv[2])) == KA_OK)
 		r = ka_store_commit(store, &err);
 	ka_store_close(store);
 	if (r != KA_OK)

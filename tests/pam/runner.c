@@ -1,12 +1,12 @@
 /*
- * Run one script of PAM calls against the real libpam and the real module. Every result, every log line of the module and
- * every word to the user stands in the script; anything else fails. What it prints is TAP, with one test.
+ * Run one script of PAM calls against the real libpam and the real module. Every result, every log line of the module
+ * and every word to the user stands in the script; anything else fails. What it prints is TAP, with one test.
  *
  *   pam_runner SCRIPT VARIABLES
  *
- * VARIABLES is a file of NAME=VALUE lines; {NAME} in a script becomes VALUE. "module" and "share" have to be there. {pid},
- * {start} (of this process) and {now} are known, {X*N} is N times X; \n, \r and \t are control characters. The commands,
- * one in a line:
+ * VARIABLES is a file of NAME=VALUE lines; {NAME} in a script becomes VALUE. "module" and "share" have to be there.
+ * {pid}, {start} (of this process) and {now} are known, {X*N} is N times X; \n, \r and \t are control characters. The
+ * commands, one in a line:
  *
  *   title TEXT                    what the script shows
  *   stack KIND [ARG]...           the stack, with arguments for the module:
@@ -67,7 +67,7 @@
 #define SERVICE    "sshd"
 #define SESSIONS   "/run/keyacct/sessions"
 #define SPOOL      "/var/lib/keyacct/private/usage.spool"
-#define SPOOL_LEN  104
+#define SPOOL_LEN  112
 #define EVENTS_MAX 64
 #define VARS_MAX   64
 #define ENV_MAX    16
@@ -86,19 +86,19 @@ static struct variable vars[VARS_MAX];
 static size_t nvars;
 
 static pam_handle_t *pamh;
-static char *user;                     /* NULL: none */
-static char *envs[ENV_MAX];            /* "NAME=VALUE", as set since "user" */
+static char *user;          /* NULL: none */
+static char *envs[ENV_MAX]; /* "NAME=VALUE", as set since "user" */
 static size_t nenvs;
 static char confdir[] = "/tmp/pam_runner.XXXXXX";
-static const char *type = "?";         /* of the running call, as libpam writes it before a log line */
-static char *before;                   /* the process, as describe_process has it */
+static const char *type = "?"; /* of the running call, as libpam writes it before a log line */
+static char *before;           /* the process, as describe_process has it */
 
 /* What happened and was not asked for yet, in the words of a script. */
 static char *events[EVENTS_MAX];
 static size_t nevents, asked;
 
 static unsigned forks;
-static long entered; /* see the command; -1: not read */
+static long entered;         /* see the command; -1: not read */
 static time_t stopped_clock; /* 0: the clock goes */
 
 static void
@@ -166,7 +166,8 @@ happened(char *event)
 void caught_syslog(int priority, const char *format, ...) __asm__("syslog") __attribute__((format(printf, 2, 3)));
 void caught_syslog_chk(int priority, int flag, const char *format, ...) __asm__("__syslog_chk")
     __attribute__((format(printf, 3, 4)));
-void caught_vsyslog(int priority, const char *format, va_list ap) __asm__("vsyslog") __attribute__((format(printf, 2, 0)));
+void caught_vsyslog(int priority, const char *format, va_list ap) __asm__("vsyslog")
+    __attribute__((format(printf, 2, 0)));
 void caught_vsyslog_chk(int priority, int flag, const char *format, va_list ap) __asm__("__vsyslog_chk")
     __attribute__((format(printf, 3, 0)));
 time_t caught_time(time_t *t) __asm__("time");
@@ -281,9 +282,9 @@ converse(int n, const struct pam_message **messages, struct pam_response **respo
 {
 	(void)arg;
 	for (int i = 0; i < n; i++) {
-		const char *verb = messages[i]->msg_style == PAM_ERROR_MSG ? "says"
-		    : messages[i]->msg_style == PAM_TEXT_INFO             ? "informs"
-									  : "asks";
+		const char *verb = messages[i]->msg_style == PAM_ERROR_MSG   ? "says"
+				   : messages[i]->msg_style == PAM_TEXT_INFO ? "informs"
+									     : "asks";
 
 		happened(format_text("%s %s", verb, messages[i]->msg));
 	}
@@ -301,7 +302,8 @@ start_ticks(void)
 	unsigned long long ticks = 0;
 
 	if (f == NULL || fgets(line, sizeof(line), f) == NULL || (at = strrchr(line, ')')) == NULL ||
-	    sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks) != 1)
+	    sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks) !=
+		1)
 		fail("/proc/self/stat cannot be read");
 	(void)fclose(f);
 	return ticks;
@@ -482,7 +484,8 @@ write_stack(FILE *out, const char *kind, const char *module)
 	}
 	for (size_t i = 0; i < 2; i++) {
 		if (strcmp(kind, "ignored") == 0)
-			(void)fprintf(out, "%s [ignore=1 default=die] %s\n%s requisite pam_deny.so\n", types[i], module, types[i]);
+			(void)fprintf(out, "%s [ignore=1 default=die] %s\n%s requisite pam_deny.so\n", types[i], module,
+			    types[i]);
 		else if (strcmp(kind, "module") == 0 || strcmp(kind, "alone") == 0)
 			(void)fprintf(out, "%s required %s\n", types[i], module);
 		else if (strcmp(kind, "gate") != 0)
@@ -520,7 +523,8 @@ do_stack(char *arg)
 	free(module);
 }
 
-/* libpam unloads its modules in the end. One that stays, by a handler or a thread of its own, is one that may be called. */
+/* libpam unloads its modules in the end. One that stays, by a handler or a thread of its own, is one that may be
+ * called. */
 static void
 check_unloaded(void)
 {
@@ -614,8 +618,9 @@ result_name(int rc)
 		int rc;
 		const char *name;
 	} names[] = {{PAM_SUCCESS, "PAM_SUCCESS"}, {PAM_IGNORE, "PAM_IGNORE"}, {PAM_PERM_DENIED, "PAM_PERM_DENIED"},
-	    {PAM_AUTH_ERR, "PAM_AUTH_ERR"}, {PAM_SESSION_ERR, "PAM_SESSION_ERR"}, {PAM_USER_UNKNOWN, "PAM_USER_UNKNOWN"},
-	    {PAM_SERVICE_ERR, "PAM_SERVICE_ERR"}, {PAM_BUF_ERR, "PAM_BUF_ERR"}, {PAM_MODULE_UNKNOWN, "PAM_MODULE_UNKNOWN"}};
+	    {PAM_AUTH_ERR, "PAM_AUTH_ERR"}, {PAM_SESSION_ERR, "PAM_SESSION_ERR"},
+	    {PAM_USER_UNKNOWN, "PAM_USER_UNKNOWN"}, {PAM_SERVICE_ERR, "PAM_SERVICE_ERR"}, {PAM_BUF_ERR, "PAM_BUF_ERR"},
+	    {PAM_MODULE_UNKNOWN, "PAM_MODULE_UNKNOWN"}};
 	static char number[32];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -916,7 +921,8 @@ do_rounds(char *arg)
 		free(events[0]);
 		nevents = 0;
 	}
-	printf("# heap %zu -> %zu bytes, resident %ld -> %ld KB\n", heap, (size_t)mallinfo2().uordblks, rss, resident_kb());
+	printf("# heap %zu -> %zu bytes, resident %ld -> %ld KB\n", heap, (size_t)mallinfo2().uordblks, rss,
+	    resident_kb());
 #ifndef __SANITIZE_ADDRESS__
 	if (mallinfo2().uordblks > heap + 20 * (size_t)(rounds - warm) || resident_kb() > rss + 256)
 		fail("memory grew");

@@ -97,7 +97,8 @@ static inline void
 fixture_member(struct fixture *f, const struct ka_project *project, const struct ka_account *account, enum ka_role role,
     int64_t not_before_s, int64_t expires_s)
 {
-	struct ka_member member = {.kind = KA_SUBJECT_ACCOUNT, .role = role, .not_before_s = not_before_s, .expires_s = expires_s};
+	struct ka_member member = {
+	    .kind = KA_SUBJECT_ACCOUNT, .role = role, .not_before_s = not_before_s, .expires_s = expires_s};
 	struct ka_error err = {""};
 
 	memcpy(member.project, project->id, KA_UUID_LEN);

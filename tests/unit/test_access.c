@@ -1,5 +1,6 @@
 /*
- * The decision, as one table of cases over one database: who asks with which key, when and from where, and what is decided.
+ * The decision, as one table of cases over one database: who asks with which key, when and from where, and what is
+ * decided.
  */
 #include <unistd.h>
 
@@ -43,7 +44,8 @@ static const struct {
 	enum ka_role role;
 	size_t admitting;
 } cases[] = {
-    {"an owner's key opens the project", &open_, K_OWNER, NOW, "192.0.2.7", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER, 1},
+    {"an owner's key opens the project", &open_, K_OWNER, NOW, "192.0.2.7", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER,
+	1},
     {"and the owner's other project", &other, K_OWNER, NOW, "192.0.2.7", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER, 1},
     {"a collaborator's key opens the project", &open_, K_STUDENT, NOW, "192.0.2.7", KA_REASON_GRANTED, "student",
 	KA_ROLE_COLLABORATOR, 1},
@@ -52,40 +54,46 @@ static const struct {
     {"a key that nobody registered", &open_, K_NOBODYS, NOW, "192.0.2.7", KA_REASON_UNKNOWN_KEY, NULL, 0, 0},
     {"a project that does not exist", NULL, K_OWNER, NOW, "192.0.2.7", KA_REASON_UNKNOWN_PROJECT, NULL, 0, 0},
 
-    {"a project key opens its project", &open_, K_OF_OPEN, NOW, "192.0.2.7", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER, 1},
+    {"a project key opens its project", &open_, K_OF_OPEN, NOW, "192.0.2.7", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER,
+	1},
     {"and not the owner's other one", &other, K_OF_OPEN, NOW, "192.0.2.7", KA_REASON_KEY_REACH, NULL, 0, 0},
 
     {"of two who have the key the owner comes first", &open_, K_SHARED, NOW, "192.0.2.7", KA_REASON_GRANTED, "owner",
 	KA_ROLE_OWNER, 2},
-    {"where only one of them is a member it is that one", &other, K_SHARED, NOW, "192.0.2.7", KA_REASON_GRANTED, "owner",
-	KA_ROLE_OWNER, 1},
-    {"of two owners the older registration comes first", &open_, K_TWO_OWNERS, NOW, "192.0.2.7", KA_REASON_GRANTED, "owner",
-	KA_ROLE_OWNER, 2},
+    {"where only one of them is a member it is that one", &other, K_SHARED, NOW, "192.0.2.7", KA_REASON_GRANTED,
+	"owner", KA_ROLE_OWNER, 1},
+    {"of two owners the older registration comes first", &open_, K_TWO_OWNERS, NOW, "192.0.2.7", KA_REASON_GRANTED,
+	"owner", KA_ROLE_OWNER, 2},
 
     {"a suspended account", &open_, K_SUSPENDED, NOW, "192.0.2.7", KA_REASON_ACCOUNT_SUSPENDED, NULL, 0, 0},
     {"a key that is switched off", &open_, K_OFF, NOW, "192.0.2.7", KA_REASON_KEY_INACTIVE, NULL, 0, 0},
     {"a key before its time", &open_, K_SOON, LATER - 1, "192.0.2.7", KA_REASON_KEY_NOT_YET, NULL, 0, 0},
-    {"the same key at its first second", &open_, K_SOON, LATER, "192.0.2.7", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER, 1},
+    {"the same key at its first second", &open_, K_SOON, LATER, "192.0.2.7", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER,
+	1},
     {"a key in its last second", &open_, K_OVER, NOW - 1, "192.0.2.7", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER, 1},
     {"the same key when it expires", &open_, K_OVER, NOW, "192.0.2.7", KA_REASON_KEY_EXPIRED, NULL, 0, 0},
 
     {"a membership before its time", &window, K_STUDENT, NOW - 1, "192.0.2.7", KA_REASON_MEMBER_NOT_YET, NULL, 0, 0},
-    {"in its first second", &window, K_STUDENT, NOW, "192.0.2.7", KA_REASON_GRANTED, "student", KA_ROLE_COLLABORATOR, 1},
-    {"in its last second", &window, K_STUDENT, LATER - 1, "192.0.2.7", KA_REASON_GRANTED, "student", KA_ROLE_COLLABORATOR, 1},
+    {"in its first second", &window, K_STUDENT, NOW, "192.0.2.7", KA_REASON_GRANTED, "student", KA_ROLE_COLLABORATOR,
+	1},
+    {"in its last second", &window, K_STUDENT, LATER - 1, "192.0.2.7", KA_REASON_GRANTED, "student",
+	KA_ROLE_COLLABORATOR, 1},
     {"when it expires", &window, K_STUDENT, LATER, "192.0.2.7", KA_REASON_MEMBER_EXPIRED, NULL, 0, 0},
 
-    {"an address inside the key's limits", &open_, K_HERE, NOW, "192.0.2.200", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER, 1},
+    {"an address inside the key's limits", &open_, K_HERE, NOW, "192.0.2.200", KA_REASON_GRANTED, "owner",
+	KA_ROLE_OWNER, 1},
     {"an address outside of them", &open_, K_HERE, NOW, "192.0.3.1", KA_REASON_KEY_ADDRESS, NULL, 0, 0},
     {"an IPv6 address outside of them", &open_, K_HERE, NOW, "2001:db8::7", KA_REASON_KEY_ADDRESS, NULL, 0, 0},
     {"an unknown address is outside of every limit", &open_, K_HERE, NOW, NULL, KA_REASON_KEY_ADDRESS, NULL, 0, 0},
     {"an unknown address matters only where there is a limit", &open_, K_OWNER, NOW, NULL, KA_REASON_GRANTED, "owner",
 	KA_ROLE_OWNER, 1},
     {"limits that are left to sshd", &open_, K_HERE, NOW, "sshd", KA_REASON_GRANTED, "owner", KA_ROLE_OWNER, 1},
-    {"of two limited registrations the one that fits: student's", &open_, K_TWO_PLACES, NOW, "192.0.2.7", KA_REASON_GRANTED,
-	"student", KA_ROLE_COLLABORATOR, 1},
-    {"of two limited registrations the one that fits: owner's", &open_, K_TWO_PLACES, NOW, "198.51.100.3", KA_REASON_GRANTED,
-	"owner", KA_ROLE_OWNER, 1},
-    {"of two limited registrations none fits", &open_, K_TWO_PLACES, NOW, "203.0.113.1", KA_REASON_KEY_ADDRESS, NULL, 0, 0},
+    {"of two limited registrations the one that fits: student's", &open_, K_TWO_PLACES, NOW, "192.0.2.7",
+	KA_REASON_GRANTED, "student", KA_ROLE_COLLABORATOR, 1},
+    {"of two limited registrations the one that fits: owner's", &open_, K_TWO_PLACES, NOW, "198.51.100.3",
+	KA_REASON_GRANTED, "owner", KA_ROLE_OWNER, 1},
+    {"of two limited registrations none fits", &open_, K_TWO_PLACES, NOW, "203.0.113.1", KA_REASON_KEY_ADDRESS, NULL, 0,
+	0},
     {"a key for other hosts", &open_, K_HOST, NOW, "192.0.2.7", KA_REASON_KEY_HOST, NULL, 0, 0},
 
     {"an archived project tells its member", &archived, K_OWNER, NOW, "192.0.2.7", KA_REASON_PROJECT_ARCHIVED, "owner",
@@ -93,8 +101,12 @@ static const struct {
     {"but not an outsider", &archived, K_OUTSIDER, NOW, "192.0.2.7", KA_REASON_NOT_MEMBER, NULL, 0, 0},
     {"and not a stranger", &archived, K_NOBODYS, NOW, "192.0.2.7", KA_REASON_UNKNOWN_KEY, NULL, 0, 0},
     {"ssh is off", &ssh_off, K_OWNER, NOW, "192.0.2.7", KA_REASON_SSH_OFF, "owner", KA_ROLE_OWNER, 1},
-    {"ssh is off, for an expired key: the key's reason", &ssh_off, K_OVER, NOW, "192.0.2.7", KA_REASON_KEY_EXPIRED, NULL, 0, 0},
-    {"a deleted project has no members left", &deleted, K_OWNER, NOW, "192.0.2.7", KA_REASON_NOT_MEMBER, NULL, 0, 0},
+    {"ssh is off, for an expired key: the key's reason", &ssh_off, K_OVER, NOW, "192.0.2.7", KA_REASON_KEY_EXPIRED,
+	NULL, 0, 0},
+    {"a deleted project lets in nobody who is known", &deleted, K_OWNER, NOW, "192.0.2.7", KA_REASON_PROJECT_DELETED,
+	NULL, 0, 0},
+    {"and is as unknown as ever to a stranger", &deleted, K_NOBODYS, NOW, "192.0.2.7", KA_REASON_UNKNOWN_KEY, NULL, 0,
+	0},
 };
 
 #define CASES (sizeof(cases) / sizeof(cases[0]))
@@ -146,7 +158,8 @@ fill(void **state)
 	fixture_key(&f, K_TWO_PLACES, &student, &(struct ka_key){.created_s = 10, .from = "192.0.2.7"});
 	fixture_key(&f, K_TWO_PLACES, &owner, &(struct ka_key){.created_s = 10, .from = "10.0.0.1,198.51.100.0/24"});
 	fixture_key(&f, K_HOST, &owner, &(struct ka_key){.created_s = 10, .hosts = "gate,Lab"});
-	/* The file's order of these two is that of the accounts' ids, which are random: both orders come up over time. */
+	/* The file's order of these two is that of the accounts' ids, which are random: both orders come up over time.
+	 */
 	fixture_key(&f, K_TWO_OWNERS, &first, &(struct ka_key){.created_s = 20});
 	fixture_key(&f, K_TWO_OWNERS, &owner, &(struct ka_key){.created_s = 10});
 
@@ -301,7 +314,8 @@ every_reason_has_words(void **state)
 {
 	(void)state;
 	for (unsigned r = 0; r < KA_REASONS; r++) {
-		const char *name = ka_access_reason_name((enum ka_reason)r), *text = ka_access_reason_text((enum ka_reason)r);
+		const char *name = ka_access_reason_name((enum ka_reason)r),
+			   *text = ka_access_reason_text((enum ka_reason)r);
 
 		assert_int_equal(name[strspn(name, "abcdefghijklmnopqrstuvwxyz-")], '\0');
 		assert_true(strlen(text) > 10 && text[strlen(text) - 1] == '.');
@@ -337,10 +351,11 @@ lists_of_addresses(void **state)
 	static const struct {
 		const char *list;
 		bool ok;
-	} lists[] = {{"192.0.2.1", true}, {"192.0.2.0/24", true}, {"192.0.2.1/24", false}, {"0.0.0.0/0", true}, {"::/0", true},
-	    {"2001:db8::/32,192.0.2.7", true}, {"", false}, {",", false}, {"192.0.2.1,", false}, {"192.0.2.1 ", false},
-	    {"*.example.org", false}, {"192.0.2.0/33", false}, {"2001:db8::/129", false}, {"192.0.2.0/", false},
-	    {"192.0.2.0/-1", false}, {"!192.0.2.1", false}, {"192.0.2.0/024", true}, {"192.0.2.1\"", false}, {"::1%lo", false}};
+	} lists[] = {{"192.0.2.1", true}, {"192.0.2.0/24", true}, {"192.0.2.1/24", false}, {"0.0.0.0/0", true},
+	    {"::/0", true}, {"2001:db8::/32,192.0.2.7", true}, {"", false}, {",", false}, {"192.0.2.1,", false},
+	    {"192.0.2.1 ", false}, {"*.example.org", false}, {"192.0.2.0/33", false}, {"2001:db8::/129", false},
+	    {"192.0.2.0/", false}, {"192.0.2.0/-1", false}, {"!192.0.2.1", false}, {"192.0.2.0/024", true},
+	    {"192.0.2.1\"", false}, {"::1%lo", false}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)

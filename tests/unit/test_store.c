@@ -2,6 +2,7 @@
  * The store: locks, the two commits and the gap between them, uids that never come twice; and the model's rules.
  */
 #include <fcntl.h>
+#include <lmdb.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 
 #include "common/access.h"
 #include "common/catalog.h"
+#include "common/time.h"
 #include "common/view.h"
 #include "tests/unit/fixture.h"
 
@@ -259,6 +261,84 @@ readers_do_not_wait_for_the_writer(void **state)
 	assert_int_equal(status, 0);
 }
 
+static enum ka_result
+remove_member(const struct ka_project *project, const struct ka_account *account, struct ka_error *err)
+{
+	struct ka_member member = {.kind = KA_SUBJECT_ACCOUNT};
+
+	memcpy(member.project, project->id, KA_UUID_LEN);
+	memcpy(member.subject, account->id, KA_UUID_LEN);
+	return ka_membership_remove(f.store, &member, err);
+}
+
+/* A file of a version that did not know groups: logins and listings go on, and the next writer adds the tables. */
+static void
+older_file_lacks_later_tables(void **state)
+{
+	struct ka_account owner = fixture_account(&f, "owner");
+	struct ka_project project = fixture_project(&f, "p", KA_PROJECT_ACTIVE, true);
+	struct ka_access_question q = {.at_s = ka_time_now(), .host = "here"};
+	static struct ka_access_answer answer;
+	struct ka_row row = {.keylen = 0};
+	struct ka_group group;
+	struct ka_error err = {""};
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	char path[128];
+
+	(void)state;
+	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
+	fixture_key(&f, 1, &owner, &(struct ka_key){.title = "laptop"});
+	fixture_commit(&f);
+	fixture_close(&f);
+	(void)snprintf(path, sizeof(path), "%s/private/access.mdb", f.dir);
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(env, KA_TABLES), 0);
+	assert_int_equal(mdb_env_open(env, path, MDB_NOSUBDIR, 0600), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	for (unsigned t = 0; t < KA_TABLES; t++)
+		if (ka_record_table_is_later((enum ka_table)t)) {
+			assert_int_equal(mdb_dbi_open(txn, ka_record_table_name((enum ka_table)t), 0, &dbi), 0);
+			assert_int_equal(mdb_drop(txn, dbi, 1), 0);
+		}
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+
+	memcpy(q.project, project.id, KA_UUID_LEN);
+	memset(q.sha256, 1, sizeof(q.sha256));
+	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_OK);
+	assert_int_equal(answer.reason, KA_REASON_GRANTED);
+	assert_int_equal(ka_store_open(f.dir, false, &f.store, &err), KA_OK);
+	assert_int_equal(ka_catalog_next_group(f.store, &row, &group), KA_NOTFOUND);
+	assert_int_equal(ka_catalog_find_group(f.store, "staff", &group, &err), KA_NOTFOUND);
+	fixture_close(&f);
+	fixture_open(&f);
+	memset(&group, 0, sizeof(group));
+	(void)snprintf(group.name, sizeof(group.name), "staff");
+	assert_int_equal(ka_model_add_group(f.store, &group, &err), KA_OK);
+	assert_int_equal(ka_membership_join_group(f.store, &group, &owner, &err), KA_OK);
+	fixture_commit(&f);
+	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_OK);
+	assert_int_equal(answer.reason, KA_REASON_GRANTED);
+}
+
+/* An owner on whom nobody can rely is no reason to let the last one go; one whose time is over may go. */
+static void
+suspended_owner_does_not_count(void **state)
+{
+	struct ka_account owner = fixture_account(&f, "owner"), second = fixture_account(&f, "second");
+	struct ka_project project = fixture_project(&f, "p", KA_PROJECT_ACTIVE, true);
+	struct ka_error err = {""};
+
+	(void)state;
+	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
+	fixture_member(&f, &project, &second, KA_ROLE_OWNER, 0, 0);
+	assert_int_equal(ka_model_set_account_state(f.store, &second, KA_ACCOUNT_SUSPENDED, &err), KA_OK);
+	assert_int_equal(remove_member(&project, &owner, &err), KA_CONFLICT);
+	assert_int_equal(remove_member(&project, &second, &err), KA_OK);
+}
+
 /* Rules of the model that no command shows directly. */
 
 static void
@@ -278,16 +358,16 @@ last_owner_stays(void **state)
 	memcpy(member.project, project.id, KA_UUID_LEN);
 	memcpy(member.subject, owner.id, KA_UUID_LEN);
 	assert_int_equal(ka_membership_add(f.store, &member, &err), KA_CONFLICT);
-	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, owner.id, &err), KA_CONFLICT);
+	assert_int_equal(remove_member(&project, &owner, &err), KA_CONFLICT);
 	assert_non_null(strstr(err.text, "\"owner\" is the last owner"));
 	assert_int_equal(ka_model_remove_account(f.store, &owner, &err), KA_CONFLICT);
 	/* One whose ownership ends, or has not begun, is no owner to rely on. */
 	fixture_member(&f, &project, &second, KA_ROLE_OWNER, 0, 5000);
-	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, owner.id, &err), KA_CONFLICT);
+	assert_int_equal(remove_member(&project, &owner, &err), KA_CONFLICT);
 	fixture_member(&f, &project, &second, KA_ROLE_OWNER, INT64_C(4000000000), 0);
-	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, owner.id, &err), KA_CONFLICT);
+	assert_int_equal(remove_member(&project, &owner, &err), KA_CONFLICT);
 	fixture_member(&f, &project, &second, KA_ROLE_OWNER, 0, 0);
-	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, owner.id, &err), KA_OK);
+	assert_int_equal(remove_member(&project, &owner, &err), KA_OK);
 }
 
 static void
@@ -306,7 +386,7 @@ project_key_goes_with_the_membership(void **state)
 	fixture_key(&f, 1, &student, &key);
 	assert_int_equal(ka_registration_add_reach(f.store, &key, &project, &err), KA_OK);
 	assert_int_equal(ka_catalog_next_reach(f.store, &key, &row, id), KA_OK);
-	assert_int_equal(ka_membership_remove(f.store, project.id, KA_SUBJECT_ACCOUNT, student.id, &err), KA_OK);
+	assert_int_equal(remove_member(&project, &student, &err), KA_OK);
 	fixture_member(&f, &project, &student, KA_ROLE_COLLABORATOR, 0, 0);
 	row.keylen = 0;
 	assert_int_equal(ka_catalog_next_reach(f.store, &key, &row, id), KA_NOTFOUND);
@@ -401,6 +481,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(tombstones_keep_their_name, setup, teardown),
 	    cmocka_unit_test_setup_teardown(second_writer_is_told_who_writes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(readers_do_not_wait_for_the_writer, setup, teardown),
+	    cmocka_unit_test_setup_teardown(older_file_lacks_later_tables, setup, teardown),
+	    cmocka_unit_test_setup_teardown(suspended_owner_does_not_count, setup, teardown),
 	    cmocka_unit_test_setup_teardown(last_owner_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(project_key_goes_with_the_membership, setup, teardown),
 	    cmocka_unit_test_setup_teardown(removed_account_leaves_no_rows, setup, teardown),

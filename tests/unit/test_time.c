@@ -53,8 +53,8 @@ test_distance(void **state)
 	static const struct {
 		const char *text;
 		int64_t seconds;
-	} distances[] = {{"+90s", 90}, {"+15m", 900}, {"+12h", 43200}, {"+30d", 2592000}, {"+2w", 1209600}, {"+0s", 0},
-	    {"+0030d", 2592000}, {"+9999999999s", INT64_C(9999999999)}};
+	} distances[] = {{"+90s", 90}, {"+15min", 900}, {"+12h", 43200}, {"+30d", 2592000}, {"+2w", 1209600},
+	    {"+0s", 0}, {"+0030d", 2592000}, {"+9999999999s", INT64_C(9999999999)}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(distances); i++) {

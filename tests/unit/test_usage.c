@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/spool.h"
+#include "common/time.h"
 #include "common/usage.h"
 #include "tests/unit/fixture.h"
 
@@ -35,7 +36,7 @@ teardown(void **state)
 static struct ka_spool_use
 use_of(uint8_t mark, int64_t at_s)
 {
-	struct ka_spool_use use = {.at_s = at_s};
+	struct ka_spool_use use = {.at_s = at_s, .first = true};
 
 	memset(use.sha256, mark, sizeof(use.sha256));
 	memset(use.account, mark, sizeof(use.account));
@@ -152,10 +153,13 @@ two_registrations_are_one_use_of_the_project(void **state)
 
 	(void)state;
 	memset(uses[1].account, 2, sizeof(uses[1].account));
+	uses[1].first = false;
+	/* Twice within one second. */
+	assert_int_equal(ka_spool_append(f.dir, uses, 2), KA_OK);
 	assert_int_equal(ka_spool_append(f.dir, uses, 2), KA_OK);
 	drain();
-	assert_int_equal(key_use(1).count, 1);
-	assert_int_equal(project_use().count, 1);
+	assert_int_equal(key_use(1).count, 2);
+	assert_int_equal(project_use().count, 2);
 }
 
 static void
@@ -170,6 +174,34 @@ spool_is_roots_alone(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(st.st_size, KA_SPOOL_RECORD_LEN);
+}
+
+/* A login while the clock was ahead. */
+static void
+future_does_not_last(void **state)
+{
+	(void)state;
+	append(1, INT64_C(4102444800));
+	drain();
+	assert_in_range(key_use(1).at_s, 1, ka_time_now());
+	append(1, ka_time_now());
+	drain();
+	assert_in_range(key_use(1).at_s, 1, ka_time_now());
+	assert_int_equal(key_use(1).count, 2);
+}
+
+/* Last uses are no more than that: a lost file begins anew. */
+static void
+lost_file_begins_anew(void **state)
+{
+	char path[128];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/private/usage.mdb", f.dir);
+	assert_int_equal(unlink(path), 0);
+	append(1, 10);
+	drain();
+	assert_int_equal(key_use(1).count, 1);
 }
 
 /* A crash in mid-write leaves half a record, garbage may follow: every whole record still counts, and nothing else. */
@@ -219,7 +251,8 @@ more_than_one_buffer(void **state)
 	assert_int_equal(key_use(2).count, 1000);
 }
 
-/* A drain that was killed after its commit leaves the file: it must not be counted again. Before its commit: it must be. */
+/* A drain that was killed after its commit leaves the file: it must not be counted again. Before its commit: it must
+ * be. */
 static void
 killed_drains(void **state)
 {
@@ -278,7 +311,8 @@ login_meets_a_drain(void **state)
 	{
 		struct ka_spool_use use = use_of(1, 20);
 
-		/* Locked and not yet renamed cannot happen to a drain, which renames first; a login must not wait all the same. */
+		/* Locked and not yet renamed cannot happen to a drain, which renames first; a login must not wait all
+		 * the same. */
 		assert_int_equal(ka_spool_append(f.dir, &use, 1), KA_BUSY);
 	}
 	(void)snprintf(from, sizeof(from), "%s/private/usage.spool", f.dir);
@@ -398,6 +432,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(counts_and_the_latest, setup, teardown),
 	    cmocka_unit_test_setup_teardown(two_registrations_are_one_use_of_the_project, setup, teardown),
 	    cmocka_unit_test_setup_teardown(spool_is_roots_alone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(future_does_not_last, setup, teardown),
+	    cmocka_unit_test_setup_teardown(lost_file_begins_anew, setup, teardown),
 	    cmocka_unit_test_setup_teardown(torn_records_are_stepped_over, setup, teardown),
 	    cmocka_unit_test_setup_teardown(more_than_one_buffer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(killed_drains, setup, teardown),

@@ -12,7 +12,8 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
-/* The source itself: its idea of the format is compared with liblmdb's, and a test can step in between two of its reads. */
+/* The source itself: its idea of the format is compared with liblmdb's, and a test can step in between two of its
+ * reads. */
 static ssize_t view_pread(int fd, void *buf, size_t len, off_t at);
 #define pread view_pread
 #include "common/view.c"
@@ -502,7 +503,8 @@ foreign_tables_are_corrupt(void **state)
 	assert_int_equal(ka_view_get(&view, TABLE, "absent", 6, &got), KA_NOTFOUND);
 	for (unsigned table = 0; table < KA_TABLES; table++)
 		if (table != TABLE)
-			assert_int_equal(ka_view_get(&view, (enum ka_table)table, "absent", 6, &got), KA_CORRUPT);
+			assert_int_equal(ka_view_get(&view, (enum ka_table)table, "absent", 6, &got),
+			    ka_record_table_is_later((enum ka_table)table) ? KA_NOTFOUND : KA_CORRUPT);
 	free(view.page);
 	(void)close(view.fd);
 }
@@ -811,7 +813,8 @@ walk_over_old_pages(struct ka_view *view, void *arg)
 }
 
 /* The rule on which view.h builds, in this liblmdb: S+1 and S+2 overwrite no page of S. */
-/* Between the reads of the two meta pages: one commit, and one that fails in its meta page after its pages were written. */
+/* Between the reads of the two meta pages: one commit, and one that fails in its meta page after its pages were
+ * written. */
 static struct writer *meddler;
 
 static void

@@ -1,0 +1,210 @@
+#!/usr/bin/env bats
+# keyacct account: the people.
+load helpers
+
+setup_file() { make_keys owner; }
+
+setup() { new_db; }
+
+id=5f0c8a3e-1b2d-4c6f-9e77-0123456789ab
+
+@test "an account is added, listed and shown" {
+	try 0 k account add owner --name 'The Owner' --email owner@example.org --id $id
+	same 'Account "owner" is added. Next: keyacct key add owner' "$output"
+	try 0 k account add student
+	try 0 k account list
+	has "The Owner"
+	same 3 "${#lines[@]}"
+	same "HANDLE NAME STATE KEYS PROJECTS ID" "$(echo "${lines[0]}" | tr -s ' ')"
+	try 0 k account show owner
+	same "id $id" "$(grep '^id' <<<"$output" | tr -s ' ')"
+	same "name The Owner" "$(grep '^name' <<<"$output" | tr -s ' ')"
+	same "email owner@example.org" "$(grep '^email' <<<"$output" | tr -s ' ')"
+	same "state active" "$(grep '^state' <<<"$output" | tr -s ' ')"
+}
+
+@test "an empty list says what to do next, and is an empty array for a script" {
+	try 0 k account list
+	same "" "$output"
+	same "There are no accounts yet: keyacct account add HANDLE" "$stderr"
+	same "[]" "$(k --json account list)"
+}
+
+@test "an account shows how many keys and projects it has" {
+	people
+	k project add --owner owner
+	k project add --owner owner
+	k key add owner "$(pub owner)"
+	same "1 2" "$(value '"\(.keys) \(.projects)"' account show owner)"
+	same "0 0" "$(value '"\(.keys) \(.projects)"' account show student)"
+	same "owner 1 2" "$(value '.[] | select(.handle == "owner") | "\(.handle) \(.keys) \(.projects)"' account list)"
+}
+
+@test "an account without an id gets one of its own" {
+	people
+	same 3 "$(value '.[].id' account list | sort -u | wc -l)"
+	for each in $(value '.[].id' account list); do
+		[[ $each =~ ^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$ ]]
+	done
+}
+
+@test "suspend and resume" {
+	people
+	try 0 k account suspend student
+	has "is suspended"
+	same suspended "$(value .state account show student)"
+	same active "$(value .state account show owner)"
+	try 0 k account resume student
+	has "is active again"
+	same active "$(value .state account show student)"
+}
+
+@test "suspending twice is fine" {
+	people
+	k account suspend student
+	try 0 k account suspend student
+	try 0 k account resume student
+	try 0 k account resume student
+	same active "$(value .state account show student)"
+}
+
+@test "remove, rm and delete are one command; so are list and ls" {
+	for verb in remove rm delete; do
+		k account add student
+		try 0 k account $verb student
+		same 'Account "student" is removed, with its keys and memberships.' "$output"
+		refused 3 'there is no account "student"' k account show student
+	done
+	k account add student
+	same "$(k account list)" "$(k account ls)"
+}
+
+@test "a removed account takes its keys and memberships along" {
+	people
+	project=$(new_project --owner owner)
+	k member add "$project" student
+	k key add student "$(pub owner)"
+	k key add student "$(pub owner)" 2>/dev/null || true
+	k account remove student
+	same "owner" "$(value '.[].handle' member list "$project")"
+	same "[]" "$(k --json key list)"
+	# Whoever takes the handle next is somebody else.
+	k account add student
+	same "0 0" "$(value '"\(.keys) \(.projects)"' account show student)"
+	refused 3 'no member' k member remove "$project" student
+}
+
+@test "an account is found by its id in any form, and by its beginning" {
+	k account add owner --id $id
+	for form in $id ${id^^} ${id//-/} 5f0c8a3e 5F0C8A3E 5f0c8a3e1b 5f0c8a3e-1b2d 5f0c8a3e-1b2d-4; do
+		try 0 k account show "$form"
+		has "owner"
+	done
+}
+
+@test "seven digits, a wrong digit, or one too many name no account" {
+	k account add owner --id $id
+	for form in 5f0c8a3 5f0c8a3e-0 ${id}0 5f0c8a3g 5f-0c8a3e-1b2d '' -- ' '; do
+		try 3 k account show -- "$form"
+	done
+	refused 3 'there is no account "5f0c8a3e-0"' k account show 5f0c8a3e-0
+}
+
+@test "the beginning of several ids is a conflict" {
+	k account add owner --id $id
+	k account add student --id 5f0c8a3e-1b2d-4c6f-9e77-0123456789ac
+	refused 4 'several accounts begin with "5f0c8a3e": give more of the id' k account show 5f0c8a3e
+	refused 4 'several accounts begin with "5f0c8a3e-1b2d-4c6f-9e77-0123456789a"' \
+		k account suspend 5f0c8a3e-1b2d-4c6f-9e77-0123456789a
+	try 0 k account show $id
+	has "owner"
+	try 0 k account show 5f0c8a3e1b2d4c6f9e770123456789ac
+	has "student"
+}
+
+@test "a taken handle or id is a conflict that names who has it" {
+	k account add owner --id $id
+	refused 4 "the handle \"owner\" is taken by account $id: choose another" k account add owner
+	refused 4 "the id $id is taken by account \"owner\"" k account add student --id "${id^^}"
+	same 1 "$(value length account list)"
+}
+
+@test "what cannot be a handle is refused, with the rule" {
+	for handle in '' Owner owneR 'own er' .owner -owner _owner @owner +owner 'own/er' 'own:er' "own'er" 'öwner' 'own
+er' $'own\ter' 'own*' 'own,er' deadbeef 12345678 5f0c8a3e-1b2d $id 00000000 a-b-c-d-e 'face-feed'; do
+		run --separate-stderr k account add -- "$handle"
+		echo "handle: $handle"
+		same 2 "$status"
+		same "" "$output"
+		[[ $stderr == *"cannot be a handle"* && $stderr == *"a-z 0-9 . _ @ + -"* ]]
+	done
+	same 0 "$(value length account list)"
+}
+
+@test "what can be a handle is taken" {
+	for handle in a 0 a.b a_b a@b a+b a-b 1234567 deadbee feed-me owner@example.org "$(printf 'x%.0s' {1..64})"; do
+		try 0 k account add "$handle"
+		same "$handle" "$(value .handle account show "$handle")"
+	done
+}
+
+@test "a handle of 65 characters is too long" {
+	refused 2 "is too long" k account add "$(printf 'x%.0s' {1..65})"
+	refused 2 "is too long" k account add "$(printf 'x%.0s' {1..5000})"
+}
+
+@test "an id that is none is refused" {
+	for bad in 5f0c8a3e hello '' ${id}00 ${id%?}g; do
+		refused 2 "--id \"$bad\" is no UUID" k account add owner --id "$bad"
+	done
+}
+
+# bats test_tags=bug
+@test "the id of all zeros is not taken for no id" {
+	try 2 k account add owner --id 00000000-0000-0000-0000-000000000000
+}
+
+@test "name and email are cleaned of control characters and may not be too long" {
+	k account add owner --name $'The \e[31mOwner\n\u202eof\tit ' --email $'owner@example.org\r\n'
+	same "The [31mOwner of it" "$(value .name account show owner)"
+	same "owner@example.org" "$(value .email account show owner)"
+	k account add student --name "$(printf 'é%.0s' {1..127})"
+	same 127 "$(value '.name | length' account show student)"
+	refused 2 "--name is too long: at most 255 bytes, and this has 256" k account add outsider --name "$(printf 'x%.0s' {1..256})"
+	refused 2 "--email is too long: at most 255 bytes, and this has 300" k account add outsider --email "$(printf 'x%.0s' {1..300})"
+}
+
+@test "an unknown account is not found, whatever is to be done to it" {
+	people
+	project=$(new_project --owner owner)
+	for command in "account show" "account suspend" "account resume" "account remove" "ssh-config" "authorized-keys" \
+		"key list" "member add $project" "member remove $project"; do
+		# shellcheck disable=SC2086
+		refused 3 'there is no account "nobody"' k $command nobody
+	done
+	refused 3 'there is no account "nobody"' k key add nobody "$(pub owner)"
+	refused 3 'there is no account "nobody"' k project add --owner nobody
+	same 1 "$(value length project list)"
+}
+
+@test "the last owner of a project cannot be removed; the project is named" {
+	people
+	project=$(new_project --owner owner)
+	other=$(new_project --owner owner --owner student)
+	refused 4 "\"owner\" is the last owner of project $(hyphens "$project")" k account remove owner
+	[[ $stderr == *"keyacct member add $(hyphens "$project") ACCOUNT --role owner"* ]]
+	# Nothing of it has happened, in the project with another owner neither.
+	same "owner student" "$(value '.[].handle' member list "$other" | sort | xargs)"
+	same active "$(value .state account show owner)"
+	# What the sentence says helps.
+	k member add "$(hyphens "$project")" student --role owner
+	try 0 k account remove owner
+	same student "$(value '.[].handle' member list "$project")"
+}
+
+@test "removing the project frees its last owner" {
+	people
+	project=$(new_project --owner owner)
+	k project remove "$project"
+	try 0 k account remove owner
+}

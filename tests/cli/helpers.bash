@@ -1,0 +1,188 @@
+# What the tests of the command line share. Loaded by every .bats file here; runs inside tests/world alone.
+bats_require_minimum_version 1.5.0
+# shellcheck shell=bash disable=SC2154,SC2015
+
+if [ "$HOSTNAME" != projects ]; then
+	echo "run this with tests/world: it makes and removes databases under /var/lib" >&2
+	exit 1
+fi
+
+# An empty database of this test's own.
+new_db() {
+	db=$BATS_TEST_TMPDIR/db
+	keyacct --dir "$db" init >/dev/null
+}
+
+# An empty database where the installed parts look for it, for what NSS has to see.
+default_db() {
+	db=/var/lib/keyacct
+	rm -rf $db
+	keyacct init >/dev/null
+}
+
+people() {
+	local handle
+	for handle in owner student outsider; do
+		k account add $handle >/dev/null
+	done
+}
+
+# k ARG...: the tool on this test's database
+k() { keyacct --dir "$db" "$@"; }
+
+# new_project [OPTION]...: add one and print its 32 digits
+new_project() { k --json project add "$@" | jq -r .id | tr -d -; }
+
+# hyphens NAME: 32 digits as a UUID is written
+hyphens() { sed -E 's/^(.{8})(.{4})(.{4})(.{4})(.{12})$/\1-\2-\3-\4-\5/' <<<"$1"; }
+
+# make_keys NAME...: an ed25519 pair each, in this file's own directory
+make_keys() {
+	local name
+	for name; do
+		ssh-keygen -q -t ed25519 -N '' -C "$name@laptop" -f "$BATS_FILE_TMPDIR/$name"
+	done
+}
+
+# pub NAME: the public key's file; print_of FILE: its SHA256 fingerprint as ssh-keygen says it
+pub() { echo "$BATS_FILE_TMPDIR/$1.pub"; }
+print_of() { ssh-keygen -lf "$1" | awk '{print $2}'; }
+md5_of() { ssh-keygen -l -E md5 -f "$1" | awk '{print $2}'; }
+
+show_run() {
+	printf '%s\nstatus: %s\nstdout: %s\nstderr: %s\n' "$1" "$status" "$output" "$stderr"
+}
+
+# try STATUS COMMAND...: run it and expect this status; $output is its standard output, $stderr the other.
+try() {
+	local want=$1
+	shift
+	run --separate-stderr "$@"
+	[ "$status" -eq "$want" ] || {
+		show_run "expected status $want of: $*"
+		return 1
+	}
+}
+
+# refused STATUS TEXT COMMAND...: it fails with this status, prints nothing, and says one sentence that has TEXT in it.
+# After a usage error one more line may say where the options are explained.
+refused() {
+	local want=$1 text=$2
+	shift 2
+	try "$want" "$@"
+	if [ -n "$output" ]; then
+		show_run "expected an empty standard output"
+		return 1
+	fi
+	if [ "${#stderr_lines[@]}" -ne 1 ]; then
+		[ "$want" -eq 2 ] && [ "${#stderr_lines[@]}" -eq 2 ] && [[ ${stderr_lines[1]} == "'keyacct "*" --help' shows what it takes." ]] || {
+			show_run "expected one sentence"
+			return 1
+		}
+	fi
+	[[ ${stderr_lines[0]} == "keyacct: "* && ${stderr_lines[0]} == *"$text"* ]] || {
+		show_run "expected a sentence with: $text"
+		return 1
+	}
+}
+
+# has TEXT: the last standard output contains it; lacks TEXT: it does not
+has() {
+	[[ $output == *"$1"* ]] || {
+		show_run "expected in the output: $1"
+		return 1
+	}
+}
+lacks() {
+	[[ $output != *"$1"* ]] || {
+		show_run "not expected in the output: $1"
+		return 1
+	}
+}
+
+# same WHAT GOT: equal, or both are shown
+same() {
+	[ "$1" = "$2" ] || {
+		printf 'expected: %s\ngot:      %s\n' "$1" "$2"
+		return 1
+	}
+}
+
+# value JQ ARG...: a value out of the tool's JSON
+value() {
+	local filter=$1
+	shift
+	k --json "$@" | jq -r "$filter"
+}
+
+# as_nobody COMMAND...: without any right
+as_nobody() { setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs -- "$@"; }
+
+# state: everything that the database says, for a comparison before and after
+state() {
+	local name
+	k --json account list
+	k --json project list --all
+	k --json key list
+	for name in $(value '.[].id' project list --all); do
+		k --json member list "$name"
+	done
+}
+
+# every_command: one line each, with words that would do if there were a database and its rows
+every_command() {
+	cat <<-END
+		account add someone
+		account list
+		account show owner
+		account suspend owner
+		account resume owner
+		account remove owner
+		project add
+		project list
+		project show 829e7b5693d611e7ae8ee70cea5e8cd7
+		project set 829e7b5693d611e7ae8ee70cea5e8cd7 --ssh off
+		project archive 829e7b5693d611e7ae8ee70cea5e8cd7
+		project unarchive 829e7b5693d611e7ae8ee70cea5e8cd7
+		project remove 829e7b5693d611e7ae8ee70cea5e8cd7
+		member add 829e7b5693d611e7ae8ee70cea5e8cd7 owner
+		member list 829e7b5693d611e7ae8ee70cea5e8cd7
+		member remove 829e7b5693d611e7ae8ee70cea5e8cd7 owner
+		key add owner $(pub owner)
+		group add someone
+		group list
+		group show someone
+		group add-member someone owner
+		group remove-member someone owner
+		group remove someone
+		key list
+		key list owner
+		key show SHA256:nThbg6kX
+		key remove SHA256:nThbg6kX
+		explain 829e7b5693d611e7ae8ee70cea5e8cd7 $(pub owner)
+		ssh-config owner
+		authorized-keys owner
+		drain
+	END
+}
+
+# one_sentence STATUS: it was that, and said one clear sentence, and was not killed
+one_sentence() {
+	same "$1" "$status"
+	same 1 "${#stderr_lines[@]}"
+	[[ $stderr == "keyacct: "* ]]
+}
+
+# agree: every project of access.mdb has its name and uid in names.mdb
+agree() {
+	local row
+	for row in $(value '.[] | "\(.id):\(.uid)"' project list --all); do
+		same "${row#*:}" "$(getent passwd "$(tr -d - <<<"${row%:*}")" | cut -d: -f3)"
+	done
+	same "$(value '.[].uid' project list --all | sort -u | wc -l)" "$(value length project list --all)"
+}
+
+# until_passed TIME: wait until the clock is past this second
+until_passed() {
+	while [ "$EPOCHSECONDS" -le "$1" ]; do :; done
+}

@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# A command that is killed leaves the old or the new state, and what was acknowledged stays.
+load helpers
+
+setup_file() {
+	make_keys owner student
+	# A library that ends its process by SIGKILL instead of the KILL_AT'th call that reaches a file: so a command dies at
+	# every moment that can matter, and not at some moment.
+	cat >"$BATS_FILE_TMPDIR/killer.c" <<-'END'
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <fcntl.h>
+		#include <signal.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <sys/uio.h>
+		#include <unistd.h>
+		static void tick(void)
+		{
+			static int n = -1;
+			if (n < 0)
+				n = atoi(getenv("KILL_AT"));
+			if (n > 0 && --n == 0)
+				kill(getpid(), SIGKILL);
+		}
+		#define CALL(name, ...) tick(); return ((__typeof__(&name))dlsym(RTLD_NEXT, #name))(__VA_ARGS__)
+		ssize_t pwrite(int fd, const void *b, size_t n, off_t o) { CALL(pwrite, fd, b, n, o); }
+		ssize_t pwrite64(int fd, const void *b, size_t n, off64_t o) { CALL(pwrite64, fd, b, n, o); }
+		ssize_t pwritev(int fd, const struct iovec *v, int n, off_t o) { CALL(pwritev, fd, v, n, o); }
+		ssize_t pwritev64(int fd, const struct iovec *v, int n, off64_t o) { CALL(pwritev64, fd, v, n, o); }
+		ssize_t writev(int fd, const struct iovec *v, int n) { CALL(writev, fd, v, n); }
+		ssize_t write(int fd, const void *b, size_t n) { CALL(write, fd, b, n); }
+		int fdatasync(int fd) { CALL(fdatasync, fd); }
+		int fsync(int fd) { CALL(fsync, fd); }
+		int ftruncate(int fd, off_t n) { CALL(ftruncate, fd, n); }
+		int ftruncate64(int fd, off64_t n) { CALL(ftruncate64, fd, n); }
+		int rename(const char *a, const char *b) { CALL(rename, a, b); }
+		int unlink(const char *a) { CALL(unlink, a); }
+		int fchmod(int fd, mode_t m) { CALL(fchmod, fd, m); }
+		int close(int fd) { CALL(close, fd); }
+	END
+	gcc -shared -fPIC -O1 -o "$BATS_FILE_TMPDIR/killer.so" "$BATS_FILE_TMPDIR/killer.c" -ldl
+}
+
+setup() {
+	umask 022
+	default_db
+	people
+	id=829e7b56-93d6-11e7-ae8e-e70cea5e8cd7
+	name=829e7b5693d611e7ae8ee70cea5e8cd7
+}
+
+# killed_at N ARG...: the tool, killed at its N-th call; its exit status
+killed_at() {
+	local n=$1
+	shift
+	KILL_AT=$n LD_PRELOAD=$BATS_FILE_TMPDIR/killer.so ASAN_OPTIONS=verify_asan_link_order=0 keyacct --dir "$db" "$@"
+}
+
+@test "project add, killed at every call that reaches a file, leaves the old or the new state" {
+	for n in $(seq 200); do
+		each=$(printf '%08x-93d6-11e7-ae8e-e70cea5e8cd7' $((n + 268435456)))
+		run killed_at "$n" project add "$each" --owner owner
+		[ "$status" -eq 0 ] || [ "$status" -eq 137 ]
+		acknowledged=$status
+		# Reading works at once; the project is not there or is there with its owner.
+		owners=$(value ".[] | select(.id == \"$each\") | .owners | join(\" \")" project list)
+		[ -z "$owners" ] || [ "$owners" = owner ]
+		if [ "$acknowledged" -eq 0 ]; then
+			same owner "$owners"
+			break
+		fi
+	done
+	same 0 "$acknowledged"
+	[ "$n" -gt 8 ]
+	# The next command that writes closes every gap.
+	k account suspend outsider
+	agree
+}
+
+@test "after each kill the next command that writes closes the gap" {
+	gaps=0
+	for n in $(seq 200); do
+		each=$(printf '%08x-93d6-11e7-ae8e-e70cea5e8cd7' $((n + 268435456)))
+		run killed_at "$n" project add "$each"
+		killed=$status
+		listed=$(value "any(.[]; .id == \"$each\")" project list)
+		if [ "$listed" = true ] && ! getent passwd "$(tr -d - <<<"$each")" >/dev/null; then
+			gaps=$((gaps + 1))
+		fi
+		k account suspend outsider >/dev/null
+		if [ "$listed" = true ]; then
+			getent passwd "$(tr -d - <<<"$each")" >/dev/null
+		fi
+		if [ "$killed" -eq 0 ]; then break; fi
+	done
+	agree
+	# The order is access.mdb, then names.mdb: some of the kills must have hit between the two.
+	[ "$gaps" -ge 1 ]
+}
+
+@test "key add and member add, killed at every call, leave the old or the new state" {
+	project=$(new_project --owner owner)
+	for command in "member add $project student" "key add owner --project $project $(pub owner)" \
+		"member remove $project student" "key remove $(print_of "$(pub owner)")" "project archive $project" \
+		"account suspend student" "account add someone"; do
+		before=$(state)
+		for n in $(seq 200); do
+			# shellcheck disable=SC2086
+			run killed_at "$n" $command
+			if [ "$status" -eq 0 ]; then break; fi
+			same 137 "$status"
+			after=$(state)
+			if [ "$before" != "$after" ]; then
+				# It was done, and could only not say so; whole, as the same command now finds.
+				# shellcheck disable=SC2086
+				run k $command
+				[ "$status" -eq 0 ] || [ "$status" -eq 3 ] || [ "$status" -eq 4 ]
+				break
+			fi
+		done
+		[ "$n" -gt 4 ]
+	done
+	same archived "$(value .state project show "$project")"
+	same "[]" "$(k --json key list)"
+	same owner "$(value '.[].handle' member list "$project")"
+	same suspended "$(value .state account show student)"
+	k account show someone
+	agree
+}
+
+@test "init, killed at every call, leaves something that init completes" {
+	for n in $(seq 300); do
+		rm -rf $db
+		run killed_at "$n" init
+		finished=$status
+		if [ -e $db/private/access.mdb ]; then
+			refused 4 "there is a database already" keyacct init
+		else
+			refused 5 "'keyacct init'" k account list
+			try 0 keyacct init
+		fi
+		try 0 k account add owner
+		same "" "$(find $db -name '*.new')"
+		if [ "$finished" -eq 0 ]; then break; fi
+	done
+	same 0 "$finished"
+	[ "$n" -gt 20 ]
+}
+
+@test "killed at any time, whatever was acknowledged is there" {
+	acknowledged=() killed=0
+	for n in $(seq 60); do
+		each=$(printf '%08x-93d6-11e7-ae8e-e70cea5e8cd7' $((n + 268435456)))
+		if timeout -s KILL "0.00$((n % 10))$((n / 10))" keyacct project add "$each" --owner owner >/dev/null 2>&1; then
+			acknowledged+=("$each")
+		else
+			killed=$((killed + 1))
+		fi
+	done
+	echo "killed $killed, acknowledged ${#acknowledged[@]}"
+	[ "$killed" -ge 1 ]
+	k account suspend outsider
+	listed=$(value '.[].id' project list)
+	for each in "${acknowledged[@]}"; do
+		grep -qx "$each" <<<"$listed"
+	done
+	same "" "$(value '.[] | select(.owners != ["owner"]) | .id' project list)"
+	agree
+}

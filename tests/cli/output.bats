@@ -1,0 +1,453 @@
+#!/usr/bin/env bats
+# What the tool writes: JSON for scripts, help for people, files for ssh, and the exit status.
+load helpers
+
+setup_file() { make_keys owner student other; }
+
+setup() {
+	new_db
+	people
+	id=829e7b56-93d6-11e7-ae8e-e70cea5e8cd7
+	name=829e7b5693d611e7ae8ee70cea5e8cd7
+	k project add $id --title 'Climate data' --owner owner >/dev/null
+	k key add owner --title laptop "$(pub owner)" >/dev/null
+	print=$(print_of "$(pub owner)")
+}
+
+# fields JSON: the names of an object, sorted
+fields() { jq -r 'keys | join(" ")' <<<"$1"; }
+
+# commands: every command by its words, as the overview lists them
+commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
+
+# JSON
+
+@test "a listing is one array of objects with the field names of the design" {
+	k member add $id student
+	same "created email handle id keys name projects state type" "$(fields "$(k --json account list | jq '.[0]')")"
+	same "agent collaborators created home id last_used login owners shell ssh state title type uid" \
+		"$(fields "$(k --json project list | jq '.[0]')")"
+	same "account created expires handle not_before project role type" "$(fields "$(k --json member list $id | jq '.[0]')")"
+	same "account bits created expires fingerprint fingerprint_md5 from handle hosts key_type last_used not_before note origin state tags title type" \
+		"$(fields "$(k --json key list | jq '.[0]')")"
+	for list in "account list" "project list" "member list $id" "key list" "ssh-config owner" "authorized-keys owner"; do
+		# shellcheck disable=SC2086
+		same "array 1" "$(k --json $list | jq -rs '"\(.[0] | type) \(length)"')"
+	done
+}
+
+@test "what is shown is the object of the listing" {
+	same "$(k --json account list | jq -S '.[] | select(.handle == "owner")')" "$(k --json account show owner | jq -S .)"
+	same "$(k --json project list | jq -S '.[0]')" "$(k --json project show $id | jq -S .)"
+	same "$(k --json key list | jq -S '.[0]')" "$(k --json key show "$print" | jq -S .)"
+}
+
+@test "values have their types; times are RFC 3339 in UTC" {
+	k member add $id student --expires 2030-01-01
+	export TZ=Asia/Tokyo
+	k --json project show $id | jq -e '.uid == 1879048192 and .ssh == true and .type == "project" and .last_used == null and
+		.owners == ["owner"] and .collaborators == ["student"] and (.created | test("^[0-9-]{10}T[0-9:]{8}Z$"))'
+	k --json key show "$print" | jq -e '.type == "key" and .bits == 256 and .state == "active" and .tags == null'
+	k --json member list $id | jq -e 'any(.type == "member" and .role == "collaborator" and .expires == "2030-01-01T00:00:00Z")'
+	k --json account show owner | jq -e '.type == "account" and .keys == 1 and .projects == 1 and .name == null'
+}
+
+# bats test_tags=bug
+@test "a key's JSON has the key itself, type and base64" {
+	same "$(cut -d' ' -f1,2 "$(pub owner)")" "$(value .key key show "$print")"
+}
+
+@test "--json may stand anywhere" {
+	for words in "--json account show owner" "account show --json owner" "account show owner --json"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr k $words
+		same owner "$(jq -r .handle <<<"$output")"
+	done
+}
+
+# bats test_tags=bug
+@test "every command that succeeds prints JSON when it is asked for" {
+	bad=
+	check() {
+		run --separate-stderr "$@" --json
+		same 0 "$status"
+		jq -es 'length == 1' <<<"$output" >/dev/null || bad="$bad; ${*:2}"
+	}
+	check keyacct --dir "$BATS_TEST_TMPDIR/second" init
+	check k account add someone
+	check k account suspend someone
+	check k account resume someone
+	check k account remove someone
+	check k project add 11111111-93d6-11e7-ae8e-e70cea5e8cd7
+	check k project set 11111111 --title x
+	check k project archive 11111111
+	check k project unarchive 11111111
+	check k project remove 11111111
+	check k member add $id student
+	check k member remove $id student
+	check k key add student "$(pub student)"
+	check k key remove "$(print_of "$(pub student)")"
+	check k explain $id "$print"
+	same "" "$bad"
+}
+
+@test "an error is one JSON object on standard error, and standard output stays empty" {
+	check() {
+		run --separate-stderr k --json "${@:3}"
+		same "$1" "$status"
+		same "" "$output"
+		same "$2" "$(jq -rs '"\(length) \(.[0].error.code) \(.[0].error.message | length > 10)"' <<<"$stderr")"
+		run --separate-stderr k "${@:3}"
+		same "" "$output"
+		same "$(sed -n '1s/^keyacct: //p' <<<"$stderr")" "$(k --json "${@:3}" 2>&1 | jq -r .error.message)"
+	}
+	check 2 "1 usage true" account add Nobody
+	check 2 "1 usage true" account add
+	check 2 "1 usage true" account add a b
+	check 2 "1 usage true" account frobnicate
+	check 2 "1 usage true" frobnicate
+	check 2 "1 usage true" project add --frobnicate
+	check 2 "1 usage true" project add --uid
+	check 3 "1 not-found true" account show nobody
+	check 4 "1 conflict true" account add owner
+	db=$BATS_TEST_TMPDIR/none
+	check 5 "1 unavailable true" account list
+	check 5 "1 unavailable true" key list
+}
+
+@test "a quote, a backslash or a control character in a name leaves an error valid JSON" {
+	for word in 'a"b' 'a\b' $'a\nb' $'a\eb' 'ü'; do
+		run --separate-stderr k --json account show "$word"
+		same 3 "$status"
+		jq -e --arg word "$word" '.error.message | contains($word)' <<<"$stderr"
+	done
+}
+
+# bats test_tags=bug
+@test "a byte that is no UTF-8 leaves an error valid JSON" {
+	run --separate-stderr k --json account show $'a\xffb'
+	same 3 "$status"
+	jq -es 'length == 1 and (.[0].error.message | length > 10)' <<<"$stderr"
+}
+
+# bats test_tags=bug
+@test "a long word that is cut leaves an error valid JSON" {
+	for n in 300 301 500 501; do
+		run --separate-stderr k --json project show "$(printf 'x%.0s' $(seq $n))$(printf 'é%.0s' {1..200})"
+		same 3 "$status"
+		jq -es 'length == 1 and (.[0].error.message | length > 10)' <<<"$stderr"
+	done
+}
+
+# bats test_tags=bug
+@test "an error repeats no control character to the terminal" {
+	run --separate-stderr k account show $'a\e[2Jb'
+	same 3 "$status"
+	[[ $stderr != *$'\e'* ]]
+}
+
+# Usage
+
+@test "an unknown command, verb or option is a usage error that says where to look" {
+	refused 2 "there is no command 'frobnicate'; 'keyacct --help' shows them all" k frobnicate
+	refused 2 "there is no command 'account frobnicate'; 'keyacct --help' shows them all" k account frobnicate
+	try 2 k account
+	same "" "$output"
+	[[ $stderr == "usage:"*"keyacct account add HANDLE"* ]]
+	refused 2 "there is no option --frobnicate here" k account list --frobnicate
+	same "'keyacct account list --help' shows what it takes." "${stderr_lines[1]}"
+	refused 2 "there is no option --title here" k account add someone --title x
+	refused 2 "--uid needs a N" k project add --uid
+	refused 2 "--all takes no value" k project list --all=yes
+	refused 2 "something is missing: it takes HANDLE" k account add
+	refused 2 "one word too many: it takes HANDLE" k account add a b
+	refused 2 "something is missing: it takes PROJECT ACCOUNT" k member add $id
+	refused 2 "one word too many: it takes no arguments" k account list owner
+	refused 2 "" keyacct --frobnicate
+	same "3 1" "$(value length account list) $(value length project list)"
+}
+
+@test "nothing at all shows the overview, as a usage error" {
+	try 2 keyacct
+	same "" "$output"
+	same "usage: keyacct [--dir DIR] [--json] COMMAND ..." "${stderr_lines[0]}"
+}
+
+@test "--help, help and --version" {
+	try 0 keyacct --help
+	same "usage: keyacct [--dir DIR] [--json] COMMAND ..." "${lines[0]}"
+	has "example: keyacct "
+	same "$output" "$(keyacct help)"
+	try 0 keyacct --version
+	[[ $output =~ ^keyacct\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+}
+
+@test "every command has help with its usage and an example, and needs no database for it" {
+	[ "$(commands | wc -l)" -ge 24 ]
+	while read -r -u 9 words; do
+		echo "command: $words"
+		# shellcheck disable=SC2086
+		try 0 keyacct --dir "$BATS_TEST_TMPDIR/none" $words --help
+		[[ ${lines[0]} == "usage: keyacct $words"* ]]
+		grep -q "^example: keyacct $words" <<<"$output"
+		same "" "$stderr"
+	done 9< <(commands)
+	[ ! -e "$BATS_TEST_TMPDIR/none" ]
+}
+
+@test "every noun has help" {
+	while read -r -u 9 noun; do
+		try 0 keyacct "$noun" --help
+		has "keyacct $noun"
+	done 9< <(commands | cut -d' ' -f1 | sort -u)
+}
+
+@test "the examples of the help work as they stand" {
+	# Their project, files and accounts are there in this directory.
+	cd "$BATS_TEST_TMPDIR"
+	cp "$(pub student)" id_ed25519.pub
+	k account remove student
+	ran=0
+	while read -r -u 9 words; do
+		case $words in
+		init | drain | "key show" | "key remove" | *remove | "account add") continue ;;
+		esac
+		example=$(keyacct $words --help | sed -n 's/^example: keyacct //p')
+		k account add student >/dev/null 2>&1 || true
+		k member add $id student >/dev/null 2>&1 || true
+		k key remove "$(print_of id_ed25519.pub)" >/dev/null 2>&1 || true
+		if [ "$words" = explain ]; then
+			k key add student id_ed25519.pub
+			k project set $id --ssh on
+		fi
+		echo "example: $example"
+		eval "k $example" >/dev/null
+		ran=$((ran + 1))
+	done 9< <(commands)
+	[ "$ran" -ge 15 ]
+}
+
+# bats test_tags=bug
+@test "--json behind -- is a word, not an option" {
+	refused 2 "cannot be a handle" k account add -- --json
+}
+
+@test "-- ends the options" {
+	refused 2 "cannot be a handle" k account add -- --help
+	refused 3 'there is no account "--help"' k account show -- --help
+}
+
+# To a pipe, a file, a full disk
+
+@test "no escape sequence when piped" {
+	export TERM=xterm-256color
+	while read -r -u 9 words; do
+		# shellcheck disable=SC2086
+		run k $words </dev/null
+		lacks $'\e'
+	done 9< <(every_command)
+}
+
+@test "a standard output that is full is an error: listings" {
+	for words in "account list" "project list" "member list $id" "key list" "account show owner" "project show $id" \
+		"key show $print" "account list --json" "explain $id $print --json" "ssh-config owner --json"; do
+		status=0
+		# shellcheck disable=SC2086
+		stderr=$(k $words 2>&1 >/dev/full) || status=$?
+		echo "$words: $status $stderr"
+		same 6 "$status"
+		[[ $stderr == *"the output could not be written"* ]]
+	done
+}
+
+# bats test_tags=bug
+@test "a standard output that is full is an error: the files for ssh" {
+	for words in "authorized-keys owner" "authorized-keys $id" "ssh-config owner"; do
+		status=0
+		# shellcheck disable=SC2086
+		k $words >/dev/full || status=$?
+		echo "$words: $status"
+		same 6 "$status"
+	done
+}
+
+# bats test_tags=bug
+@test "a standard output that is full is an error: everything else" {
+	for words in "explain $id $print" "project add" "account add someone" "--help" "account --help" "account add --help" "--version"; do
+		status=0
+		# shellcheck disable=SC2086
+		k $words >/dev/full || status=$?
+		echo "$words: $status"
+		same 6 "$status"
+	done
+}
+
+# bats test_tags=bug
+@test "a standard output that is closed is an error" {
+	for words in "account list" "authorized-keys owner" "project add"; do
+		status=0
+		# shellcheck disable=SC2086
+		k $words >&- || status=$?
+		echo "$words: $status"
+		same 6 "$status"
+	done
+}
+
+@test "closed standard files leave the database alone" {
+	before=$(state)
+	for words in "account list" "account add owner" "account show nobody" "project list" "key list" "key add owner -" "drain" \
+		"account add Owner" "project set $id --home x"; do
+		# shellcheck disable=SC2086
+		k $words <&- >&- 2>&- || true
+	done
+	same "$before" "$(state)"
+	try 0 k project add
+}
+
+# ssh-config
+
+@test "ssh-config is what ssh reads" {
+	second=$(new_project --title '"quoted" % # title \ ' --owner owner)
+	third=$(new_project --owner owner)
+	k ssh-config owner --host ssh.example.org >"$BATS_TEST_TMPDIR/config"
+	for pair in "climate-data-829e7b56 $name" "quoted-title-${second:0:8} $second" "project-${third:0:8} $third"; do
+		read -r alias user <<<"$pair"
+		run --separate-stderr ssh -G -T -F "$BATS_TEST_TMPDIR/config" "$alias"
+		same 0 "$status"
+		same "" "$stderr"
+		grep -qx "user $user" <<<"$output"
+		grep -qx "hostname ssh.example.org" <<<"$output"
+		grep -qx "identitiesonly yes" <<<"$output"
+		grep -qx 'identityfile ~/.ssh/id_ed25519' <<<"$output"
+	done
+	same 3 "$(grep -c '^Host ' "$BATS_TEST_TMPDIR/config")"
+}
+
+@test "ssh-config for one project, with a host and an identity" {
+	new_project --owner owner
+	k ssh-config owner --project 829e7b56 --host 192.0.2.1 --identity /keys/mine >"$BATS_TEST_TMPDIR/config"
+	same "# Climate data
+Host climate-data-829e7b56
+    HostName 192.0.2.1
+    User $name
+    IdentityFile /keys/mine
+    IdentitiesOnly yes" "$(cat "$BATS_TEST_TMPDIR/config")"
+	same "climate-data-829e7b56 192.0.2.1 $name /keys/mine Climate data" "$(k --json ssh-config owner --project $id --host 192.0.2.1 \
+		--identity /keys/mine | jq -r '.[] | "\(.host) \(.hostname) \(.user) \(.identity_file) \(.title)"')"
+}
+
+@test "ssh-config without --host names this host" {
+	k ssh-config owner >"$BATS_TEST_TMPDIR/config"
+	ssh -G -F "$BATS_TEST_TMPDIR/config" climate-data-829e7b56 | grep -qx "hostname projects"
+}
+
+@test "ssh-config of an account without projects says so" {
+	refused 3 '"outsider" is no member of any project' k ssh-config outsider
+	refused 3 '"outsider" is no member of that project' k ssh-config outsider --project $id
+}
+
+# bats test_tags=bug
+@test "ssh-config takes an identity file with a blank in its name" {
+	k ssh-config owner --identity '/keys/my laptop' >"$BATS_TEST_TMPDIR/config"
+	run --separate-stderr ssh -G -F "$BATS_TEST_TMPDIR/config" climate-data-829e7b56
+	same 0 "$status"
+	grep -qx 'identityfile /keys/my laptop' <<<"$output"
+}
+
+# bats test_tags=bug
+@test "ssh-config refuses a host or identity with a newline in it" {
+	try 2 k ssh-config owner --host $'h\n    ProxyCommand /bin/false'
+	try 2 k ssh-config owner --identity $'h\n    ProxyCommand /bin/false'
+}
+
+# bats test_tags=bug
+@test "ssh-config leaves out what cannot be entered now" {
+	k project add 11111111-93d6-11e7-ae8e-e70cea5e8cd7 --owner owner
+	k project archive 11111111
+	k project add 22222222-93d6-11e7-ae8e-e70cea5e8cd7 --owner student
+	k member add 22222222 owner --expires +1s
+	until_passed $(($(date +%s) + 1))
+	same climate-data-829e7b56 "$(value '.[].host' ssh-config owner)"
+}
+
+# authorized-keys
+
+@test "authorized-keys of an account: its keys for all projects, as ssh-keygen reads them" {
+	k key add owner --project $id "$(pub student)"
+	k key add owner --from 192.0.2.0/24 --expires 2031-02-03T04:05:06Z "$(pub other)"
+	try 0 k authorized-keys owner
+	same 2 "${#lines[@]}"
+	grep -qxF "$(cut -d' ' -f1,2 "$(pub owner)") owner" <<<"$output"
+	grep -qxF "from=\"192.0.2.0/24\",expiry-time=\"20310203040506Z\" $(cut -d' ' -f1,2 "$(pub other)") owner" <<<"$output"
+	printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/authorized_keys"
+	same "$(printf '%s\n' "$print" "$(print_of "$(pub other)")" | sort)" \
+		"$(ssh-keygen -lf "$BATS_TEST_TMPDIR/authorized_keys" | awk '{print $2}' | sort)"
+}
+
+@test "authorized-keys of a project: its members' keys, restricted" {
+	k member add $id student
+	k key add student --project $id "$(pub student)"
+	k key add outsider "$(pub other)"
+	try 0 k authorized-keys 829e7b56
+	same 2 "${#lines[@]}"
+	grep -qxF "restrict,pty,agent-forwarding $(cut -d' ' -f1,2 "$(pub owner)") owner" <<<"$output"
+	grep -qxF "restrict,pty,agent-forwarding $(cut -d' ' -f1,2 "$(pub student)") student" <<<"$output"
+	printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/authorized_keys"
+	same 2 "$(ssh-keygen -lf "$BATS_TEST_TMPDIR/authorized_keys" | wc -l)"
+	k project set $id --agent off
+	same 2 "$(k authorized-keys $id | grep -c '^restrict,pty ssh-ed25519 ')"
+	same "$(k authorized-keys $id)" "$(value '.[]' authorized-keys $name)"
+}
+
+@test "every type of key survives the way through the database" {
+	cd "$BATS_TEST_TMPDIR"
+	ssh-keygen -q -t rsa -b 2048 -N '' -f rsa
+	ssh-keygen -q -t ecdsa -b 521 -N '' -f ecdsa
+	k key add owner rsa.pub
+	k key add owner ecdsa.pub
+	same "$(cut -d' ' -f1,2 rsa.pub ecdsa.pub "$(pub owner)" | sort)" "$(k authorized-keys owner | cut -d' ' -f1,2 | sort)"
+}
+
+@test "authorized-keys holds only what is valid now" {
+	k key add owner --expires +1s "$(pub student)"
+	until_passed $(($(date +%s) + 1))
+	k key add owner --not-before +1d "$(pub other)"
+	same 1 "$(k authorized-keys owner | wc -l)"
+	same 1 "$(k authorized-keys $id | wc -l)"
+	k member add $id student --expires +1s
+	k member add $id outsider --not-before +1d
+	k key add student "$(pub student)"
+	k key add outsider "$(pub other)"
+	until_passed $(($(date +%s) + 1))
+	same 1 "$(k authorized-keys $id | wc -l)"
+	none() {
+		try 0 k authorized-keys "$1"
+		same "" "$output"
+		same "No key is valid there now." "$stderr"
+		same "[]" "$(k --json authorized-keys "$1")"
+	}
+	k account suspend owner
+	none owner
+	none $id
+	k account resume owner
+	k project archive $id
+	none $id
+	same 1 "$(k authorized-keys owner | wc -l)"
+	k project unarchive $id
+	k project set $id --ssh off
+	none $id
+	k project remove $id
+	none $id
+}
+
+# bats test_tags=bug
+@test "authorized-keys of a project ends a member's key with the membership" {
+	k member add $id student --expires 2031-02-03T04:05:06Z
+	k key add student "$(pub student)"
+	k authorized-keys $id | grep -F "$(cut -d' ' -f2 "$(pub student)")" | grep -F 'expiry-time="20310203040506Z"'
+}
+
+# bats test_tags=bug
+@test "authorized-keys of an unknown project says so" {
+	refused 3 "there is no project" k authorized-keys 11111111-93d6-11e7-ae8e-e70cea5e8cd7
+}
