@@ -310,10 +310,14 @@ setup_file() {
 	[[ $output == "$T:*:"*:/usr/sbin/nologin ]]
 }
 
-@test "a deleted project: its former owner reads that it was deleted" {
+@test "a deleted project: nobody is told that it was there, but the log and explain know" {
 	T=$(new_project owner)
 	keyacct project remove $T
-	reads owner $T "This project has been deleted."
+	denied owner $T
+	grep -q "refused project=$T account=owner .* reason=project-deleted" /var/log/auth.log
+	run keyacct explain $T "$D/owner.pub"
+	[ "$status" -eq 1 ]
+	[[ $output == *project-deleted* ]]
 }
 
 @test "only the 32 lower-case digits of a project are a login name" {

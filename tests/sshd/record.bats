@@ -177,7 +177,7 @@ one_line() {
 	reason student student not-member
 	keyacct member add $Q student --not-before +1d
 	reason student student member-not-yet
-	keyacct member add $Q student
+	keyacct member add $Q student --not-before never
 	keyacct account suspend student
 	reason student student account-suspended
 	keyacct account resume student
