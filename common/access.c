@@ -178,7 +178,7 @@ judge_member(struct ka_view *view, const struct ka_access_question *q, struct ka
 	if ((r = add_membership(view, q, KA_SUBJECT_ACCOUNT, reg->account.id, reg)) != KA_OK)
 		return r;
 	for (int i = 0; (r = ka_view_next(view, KA_TABLE_GROUP_OF, reg->account.id, KA_UUID_LEN, &row)) == KA_OK; i++) {
-		if (i == KA_ACCESS_GROUPS || row.keylen != KA_PAIR_KEY_LEN)
+		if (i == KA_GROUPS_MAX || row.keylen != KA_PAIR_KEY_LEN)
 			return KA_CORRUPT;
 		if ((r = add_membership(view, q, KA_SUBJECT_GROUP, row.key + KA_UUID_LEN, reg)) != KA_OK)
 			return r;
@@ -271,7 +271,7 @@ judge_registrations(struct ka_view *view, const struct ka_access_question *q, st
 	while ((r = ka_view_next(view, KA_TABLE_KEY, q->sha256, KA_SHA256_LEN, &row)) == KA_OK) {
 		struct ka_access_registration *reg;
 
-		if (answer->registrations == KA_ACCESS_REGISTRATIONS)
+		if (answer->registrations == KA_REGISTRATIONS_MAX)
 			return KA_CORRUPT;
 		reg = &answer->registration[answer->registrations];
 		memset(reg, 0, sizeof(*reg));

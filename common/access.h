@@ -14,10 +14,7 @@
 #include "common/result.h"
 #include "common/view.h"
 
-/* Registrations of one key (by different accounts): bounds what one probe may cost. The store refuses one more. */
-#define KA_ACCESS_REGISTRATIONS 32
-#define KA_ACCESS_GROUPS        64 /* groups of one account, likewise */
-#define KA_ACCESS_OPTIONS_LEN   (KA_FROM_LEN + 64)
+#define KA_ACCESS_OPTIONS_LEN (KA_FROM_LEN + 64)
 
 /*
  * Why not. The later a reason stands in this list, the closer it came: of several registrations that all fail, the one
@@ -72,14 +69,14 @@ struct ka_access_answer {
 	struct ka_project project; /* zero when it is unknown */
 	/* Those that admit come first, best first: owner before collaborator, then the oldest. The rest follow. */
 	size_t admitting, registrations;
-	struct ka_access_registration registration[KA_ACCESS_REGISTRATIONS];
+	struct ka_access_registration registration[KA_REGISTRATIONS_MAX];
 };
 
 /**
  * ka_access_decide(view, question, answer):
  * Decide on one snapshot. ${answer}->reason is KA_REASON_GRANTED, or why not; with a project's reason
  * ${answer}->admitting counts the registrations that would have been let in, and with any other it is 0. Ownership:
- * ${answer} (about 60 KB) is the caller's. Returns KA_OK when decided, either way; KA_UNAVAIL; KA_CORRUPT: nothing was
+ * ${answer} (about 80 KB) is the caller's. Returns KA_OK when decided, either way; KA_UNAVAIL; KA_CORRUPT: nothing was
  * decided, which is no.
  */
 enum ka_result ka_access_decide(

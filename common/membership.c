@@ -226,7 +226,7 @@ ka_membership_join_group(
 		return r == KA_OK ? KA_OK : ka_store_fail(r, err);
 	if ((r = count_groups(s, account, &groups)) != KA_OK)
 		return ka_store_fail(r, err);
-	if (groups >= KA_ACCESS_GROUPS)
+	if (groups >= KA_GROUPS_MAX)
 		return ka_result_fail(err, KA_CONFLICT,
 		    "\"%s\" is in %zu groups, and more are not possible: leave one first", account->handle, groups);
 	if ((r = ka_store_put(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), "", 0)) != KA_OK)

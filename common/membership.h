@@ -45,7 +45,7 @@ enum ka_result ka_membership_keep_owner(struct ka_store *store, const struct ka_
 
 /**
  * ka_membership_join_group(store, group, account, err), ka_membership_leave_group(store, group, account, err):
- * Joining twice is fine. KA_CONFLICT: in KA_ACCESS_GROUPS groups already. KA_NOTFOUND: it is not in the group.
+ * Joining twice is fine. KA_CONFLICT: in KA_GROUPS_MAX groups already. KA_NOTFOUND: it is not in the group.
  */
 enum ka_result ka_membership_join_group(
     struct ka_store *store, const struct ka_group *group, const struct ka_account *account, struct ka_error *err);

@@ -17,6 +17,15 @@ note(struct ka_store *s, enum ka_table table, const uint8_t *id, const char *ver
 	return ka_store_fail(ka_store_note(s, table, id, verb, detail), err);
 }
 
+/* A new id in the place of an all-zero one. */
+static enum ka_result
+fill_id(uint8_t id[static KA_UUID_LEN], struct ka_error *err)
+{
+	if (memcmp(id, no_id, KA_UUID_LEN) != 0 || ka_uuid_random(id) == KA_OK)
+		return KA_OK;
+	return ka_result_fail(err, KA_UNAVAIL, "the kernel gives no random numbers");
+}
+
 /* Accounts */
 
 static enum ka_result
@@ -46,14 +55,16 @@ ka_model_add_account(struct ka_store *s, struct ka_account *account, struct ka_e
 		    "that reads as an id (8 or more hex digits)",
 		    account->handle);
 	if ((r = ka_store_get(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle), &row)) == KA_OK) {
+		if (row.len != KA_UUID_LEN)
+			return ka_store_fail(KA_CORRUPT, err);
 		ka_uuid_text(row.payload, text);
 		return ka_result_fail(err, KA_CONFLICT, "the handle \"%s\" is taken by account %s: choose another",
 		    account->handle, text);
 	}
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
-	if (memcmp(account->id, no_id, KA_UUID_LEN) == 0 && ka_uuid_random(account->id) != KA_OK)
-		return ka_result_fail(err, KA_UNAVAIL, "the kernel gives no random numbers");
+	if ((r = fill_id(account->id, err)) != KA_OK)
+		return r;
 	ka_uuid_text(account->id, text);
 	if ((r = ka_catalog_get_account(s, account->id, &other)) == KA_OK)
 		return ka_result_fail(err, KA_CONFLICT, "the id %s is taken by account \"%s\"", text, other.handle);
@@ -168,8 +179,8 @@ ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_e
 	struct ka_project other;
 	enum ka_result r;
 
-	if (memcmp(project->id, no_id, KA_UUID_LEN) == 0 && ka_uuid_random(project->id) != KA_OK)
-		return ka_result_fail(err, KA_UNAVAIL, "the kernel gives no random numbers");
+	if ((r = fill_id(project->id, err)) != KA_OK)
+		return r;
 	ka_uuid_text(project->id, text);
 	if ((r = ka_catalog_get_project(s, project->id, &other)) == KA_OK)
 		return ka_result_fail(err, KA_CONFLICT, "there is a project %s already%s", text,
@@ -247,8 +258,8 @@ ka_model_add_group(struct ka_store *s, struct ka_group *group, struct ka_error *
 		    err, KA_CONFLICT, "there is a group \"%s\" already: choose another name", group->name);
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
-	if (memcmp(group->id, no_id, KA_UUID_LEN) == 0 && ka_uuid_random(group->id) != KA_OK)
-		return ka_result_fail(err, KA_UNAVAIL, "the kernel gives no random numbers");
+	if ((r = fill_id(group->id, err)) != KA_OK)
+		return r;
 	if (group->created_s == 0)
 		group->created_s = ka_time_now();
 	if ((r = ka_record_put_group(group, payload, &len)) != KA_OK ||

@@ -2,10 +2,10 @@
 #define KA_MODEL_H
 /*
  * What may change, and what has to stay true when it does: handles and uids are unique, a project keeps an owner, a key
- * registration never outlives its account. Every change of the database goes through here, inside the store's open
- * transaction; the caller commits, so that one command or one batch of an import is all or nothing. After a failure
- * the caller closes the store without committing.
- * Thread safety: none, as the store.
+ * registration never outlives its account. Every change of the database goes through here, common/membership or
+ * common/registration, inside the store's open transaction; the caller commits, so that one command or one batch of an
+ * import is all or nothing. After a failure the caller closes the store without committing. Thread safety: none, as the
+ * store.
  *
  * Returns of every function, unless it says more: KA_OK; KA_NOTFOUND, KA_CONFLICT and KA_INVALID, each with the
  * sentence in ${err}; KA_UNAVAIL and KA_CORRUPT from the store, also with a sentence.
@@ -55,7 +55,7 @@ enum ka_result ka_model_change_project(
 
 /**
  * ka_model_remove_project(store, project, err):
- * Make it a tombstone: name and uid stay, shell nologin, no members, nobody gets in.
+ * Make it a tombstone: name and uid stay, NSS answers with nologin for a shell, no members, nobody gets in.
  */
 enum ka_result ka_model_remove_project(struct ka_store *store, struct ka_project *project, struct ka_error *err);
 

@@ -37,6 +37,11 @@
 #define KA_KEY_MAX    64   /* bytes of a table key: fingerprint, account, project */
 #define KA_RECORD_MAX 1966 /* bytes of a stored value: 2,038 of a 4 KiB page less node header and key, LMDB 0.9.24 */
 
+/* How many accounts may register one key, and in how many groups one account may be: they bound what a login may cost.
+ */
+#define KA_REGISTRATIONS_MAX 32
+#define KA_GROUPS_MAX        64
+
 /* uids: handed out from one range; adopted ones may come from outside, never a system's or a special one. */
 #define KA_UID_FIRST 1879048192U /* 0x70000000 */
 #define KA_UID_LAST  2147352575U /* 0x7ffdffff */

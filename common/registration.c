@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/access.h"
 #include "common/address.h"
 #include "common/catalog.h"
 #include "common/time.h"
@@ -49,7 +48,7 @@ check_registrations(struct ka_store *s, struct ka_key *key, struct ka_error *err
 	}
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(r, err);
-	if (n >= KA_ACCESS_REGISTRATIONS)
+	if (n >= KA_REGISTRATIONS_MAX)
 		return ka_result_fail(err, KA_CONFLICT,
 		    "%zu accounts have registered this key already, and more are not allowed: "
 		    "a key that so many share tells nobody apart; make a new one",

@@ -24,7 +24,7 @@
  * the key for single projects already, and ${key} is ->named too, ${key} becomes that registration, which
  * ka_registration_add_reach then adds to.
  * KA_INVALID: an RSA key below KA_REGISTRATION_RSA_BITS_MIN, a malformed limit. KA_CONFLICT: the account has it already
- * (${err} tells the title), or KA_ACCESS_REGISTRATIONS accounts have.
+ * (${err} tells the title), or KA_REGISTRATIONS_MAX accounts have.
  */
 enum ka_result ka_registration_add(
     struct ka_store *store, struct ka_key *key, const struct ka_sshkey *sshkey, struct ka_error *err);

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/access.h"
 #include "common/record.h"
 #include "common/time.h"
 
@@ -116,11 +115,11 @@ append_once(const char *path, const uint8_t *bytes, size_t len)
 enum ka_result
 ka_spool_append(const char *dir, const struct ka_spool_use *uses, size_t n)
 {
-	uint8_t bytes[KA_ACCESS_REGISTRATIONS * KA_SPOOL_RECORD_LEN];
+	uint8_t bytes[KA_REGISTRATIONS_MAX * KA_SPOOL_RECORD_LEN];
 	char path[PATH_MAX];
 	enum ka_result r;
 
-	if (n > KA_ACCESS_REGISTRATIONS || (r = spool_path(path, dir, KA_SPOOL_NAME)) != KA_OK) {
+	if (n > KA_REGISTRATIONS_MAX || (r = spool_path(path, dir, KA_SPOOL_NAME)) != KA_OK) {
 		errno = ENAMETOOLONG;
 		return KA_UNAVAIL;
 	}

@@ -30,9 +30,9 @@ struct ka_spool_use {
 
 /**
  * ka_spool_append(dir, uses, n):
- * Append ${n} uses in one write. It is not synced: what the kernel has not written yet is lost with the power.
- * Returns KA_OK; KA_UNAVAIL (errno says why): nothing, or an incomplete record that draining steps over, was written;
- * KA_BUSY: the file was replaced faster than it could be opened; errno is EAGAIN.
+ * Append ${n} uses, at most KA_REGISTRATIONS_MAX, in one write. It is not synced: what the kernel has not written yet
+ * is lost with the power. Returns KA_OK; KA_UNAVAIL (errno says why): nothing, or an incomplete record that draining
+ * steps over, was written; KA_BUSY: the file was replaced faster than it could be opened; errno is EAGAIN.
  */
 enum ka_result ka_spool_append(const char *dir, const struct ka_spool_use *uses, size_t n);
 

@@ -20,7 +20,8 @@ struct ka_store;
  * ka_store_create(dir, gid, err):
  * Make an empty database in ${dir}, which is created when it is missing: names.mdb 0644, private/ 0750 and
  * private/access.mdb 0640 with group ${gid}, private/usage.mdb 0600. Each file appears whole or not at all.
- * Returns KA_OK; KA_CONFLICT (there is one already, or names.mdb is left of one); KA_UNAVAIL.
+ * Returns KA_OK; KA_CONFLICT (there is one already, or names.mdb is left of one); KA_INVALID (${dir} is too long);
+ * KA_BUSY; KA_UNAVAIL; KA_CORRUPT.
  */
 enum ka_result ka_store_create(const char *dir, gid_t gid, struct ka_error *err);
 
@@ -38,7 +39,8 @@ void ka_store_close(struct ka_store *store);
 /**
  * ka_store_commit(store, err):
  * Make what was written durable, access.mdb first, then names.mdb, and begin the next transaction.
- * Returns KA_OK; KA_UNAVAIL. When only names.mdb could not be written, ${err} says that the change itself is recorded.
+ * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT. When only names.mdb could not be written, ${err} says that the change itself
+ * is recorded.
  */
 enum ka_result ka_store_commit(struct ka_store *store, struct ka_error *err);
 
@@ -83,7 +85,7 @@ enum ka_result ka_store_note(struct ka_store *store, enum ka_table table, const 
 /**
  * ka_store_next_uid(store, uid):
  * Take the next uid out of the range. None is ever handed out twice, not even after a restore of one of the two files.
- * Returns KA_OK; KA_CONFLICT (the range is used up); KA_UNAVAIL.
+ * Returns KA_OK; KA_CONFLICT (the range is used up); KA_UNAVAIL; KA_CORRUPT.
  */
 enum ka_result ka_store_next_uid(struct ka_store *store, uint32_t *uid);
 

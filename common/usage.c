@@ -20,7 +20,8 @@
 #define DRAINED_KEY "spool"
 #define SPOOL_BASE  "usage.spool"
 
-/* After a pending spool there is at most the one that was begun since; one more round shows that nothing is left. */
+/* A pending spool, the one that was begun since, and one for those who log in meanwhile; a last round finds nothing,
+ * and what it does find waits for the next drain. */
 #define ROUNDS 4
 
 static const enum ka_table tables[] = {KA_TABLE_KEY_USE, KA_TABLE_PROJECT_USE, KA_TABLE_DRAINED};

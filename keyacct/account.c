@@ -204,15 +204,14 @@ static const struct cli_option add_options[] = {
 };
 
 const struct cli_verb account_verbs[] = {
-    {"account", "add", NULL, "HANDLE", 1, 1, add_options, "Add an account.",
-	"keyacct account add student --name 'A Student'", run_add},
-    {"account", "list", NULL, "", 0, 0, NULL, "List the accounts.", "keyacct account list", run_list},
-    {"account", "show", NULL, "ACCOUNT", 1, 1, NULL, "Show one account.", "keyacct account show student", run_show},
-    {"account", "suspend", NULL, "ACCOUNT", 1, 1, NULL, "Switch all of an account's access off; keys are kept.",
+    {"account", "add", "HANDLE", 1, 1, add_options, "Add an account.", "keyacct account add student --name 'A Student'",
+	run_add},
+    {"account", "list", "", 0, 0, NULL, "List the accounts.", "keyacct account list", run_list},
+    {"account", "show", "ACCOUNT", 1, 1, NULL, "Show one account.", "keyacct account show student", run_show},
+    {"account", "suspend", "ACCOUNT", 1, 1, NULL, "Switch all of an account's access off; keys are kept.",
 	"keyacct account suspend student", run_suspend},
-    {"account", "resume", NULL, "ACCOUNT", 1, 1, NULL, "Switch it on again.", "keyacct account resume student",
-	run_resume},
-    {"account", "remove", NULL, "ACCOUNT", 1, 1, NULL, "Remove an account with its keys and memberships.",
+    {"account", "resume", "ACCOUNT", 1, 1, NULL, "Switch it on again.", "keyacct account resume student", run_resume},
+    {"account", "remove", "ACCOUNT", 1, 1, NULL, "Remove an account with its keys and memberships.",
 	"keyacct account remove student", run_remove},
     {0},
 };

@@ -34,11 +34,10 @@ struct cli_option {
 struct cli;
 
 struct cli_verb {
-	const char *noun;  /* "project"; NULL ends a table */
-	const char *verb;  /* "list"; NULL: the noun alone is the command */
-	const char *alias; /* another word for the verb, or NULL */
-	const char *args;  /* "PROJECT [ACCOUNT]" */
-	int min, max;      /* how many of them */
+	const char *noun; /* "project"; NULL ends a table */
+	const char *verb; /* "list"; NULL: the noun alone is the command */
+	const char *args; /* "PROJECT [ACCOUNT]" */
+	int min, max;     /* how many of them */
 	const struct cli_option *options;
 	const char *help;    /* one sentence */
 	const char *example; /* one command line */

@@ -15,7 +15,7 @@ run_drain(struct cli *cli)
 }
 
 const struct cli_verb drain_verbs[] = {
-    {"drain", NULL, NULL, "", 0, 0, NULL, "Take what logins noted of last use into the database.", "keyacct drain",
+    {"drain", NULL, "", 0, 0, NULL, "Take what logins noted of last use into the database.", "keyacct drain",
 	run_drain},
     {0},
 };

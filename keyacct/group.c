@@ -196,14 +196,14 @@ run_remove_member(struct cli *cli)
 }
 
 const struct cli_verb group_verbs[] = {
-    {"group", "add", NULL, "NAME", 1, 1, NULL, "Add a group of accounts.", "keyacct group add staff", run_add},
-    {"group", "list", NULL, "", 0, 0, NULL, "List the groups.", "keyacct group list", run_list},
-    {"group", "show", NULL, "NAME", 1, 1, NULL, "Show one group.", "keyacct group show staff", run_show},
-    {"group", "add-member", NULL, "NAME ACCOUNT", 2, 2, NULL, "Put an account into a group.",
+    {"group", "add", "NAME", 1, 1, NULL, "Add a group of accounts.", "keyacct group add staff", run_add},
+    {"group", "list", "", 0, 0, NULL, "List the groups.", "keyacct group list", run_list},
+    {"group", "show", "NAME", 1, 1, NULL, "Show one group.", "keyacct group show staff", run_show},
+    {"group", "add-member", "NAME ACCOUNT", 2, 2, NULL, "Put an account into a group.",
 	"keyacct group add-member staff student", run_add_member},
-    {"group", "remove-member", NULL, "NAME ACCOUNT", 2, 2, NULL, "Take an account out of a group.",
+    {"group", "remove-member", "NAME ACCOUNT", 2, 2, NULL, "Take an account out of a group.",
 	"keyacct group remove-member staff student", run_remove_member},
-    {"group", "remove", NULL, "NAME", 1, 1, NULL, "Remove a group with its memberships.", "keyacct group remove staff",
+    {"group", "remove", "NAME", 1, 1, NULL, "Remove a group with its memberships.", "keyacct group remove staff",
 	run_remove},
     {0},
 };

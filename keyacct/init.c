@@ -1,5 +1,5 @@
 /*
- * keyacct init: an empty database. keyacct drain is in drain.c.
+ * keyacct init: an empty database.
  */
 #include <errno.h>
 #include <grp.h>
@@ -39,6 +39,6 @@ run_init(struct cli *cli)
 }
 
 const struct cli_verb init_verbs[] = {
-    {"init", NULL, NULL, "", 0, 0, NULL, "Make an empty database.", "keyacct init", run_init},
+    {"init", NULL, "", 0, 0, NULL, "Make an empty database.", "keyacct init", run_init},
     {0},
 };

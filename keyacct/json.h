@@ -29,7 +29,7 @@ json_t *json_member(const struct ka_member *member, const char *name);
 
 /**
  * json_key(key, account, projects):
- * A registration; ${projects}, its reach, is taken over, and NULL means all. Its last use is added by json_key_used.
+ * A registration; ${projects}, its reach, is taken over, and NULL means all. Its last use is the caller's to add.
  */
 json_t *json_key(const struct ka_key *key, const struct ka_account *account, json_t *projects);
 

@@ -331,19 +331,18 @@ static const struct cli_option one_options[] = {
 };
 
 const struct cli_verb key_verbs[] = {
-    {"key", "add", NULL, "ACCOUNT [FILE|-]", 1, 2, add_options, "Register a public key, pasted or from a file.",
+    {"key", "add", "ACCOUNT [FILE|-]", 1, 2, add_options, "Register a public key, pasted or from a file.",
 	"keyacct key add student --title laptop id_ed25519.pub", run_add},
-    {"key", "list", NULL, "[ACCOUNT]", 0, 1, list_options, "List keys, the last used first.",
-	"keyacct key list student", key_run_list},
-    {"key", "show", NULL, "KEY", 1, 1, one_options, "Show one key; KEY is its fingerprint.",
+    {"key", "list", "[ACCOUNT]", 0, 1, list_options, "List keys, the last used first.", "keyacct key list student",
+	key_run_list},
+    {"key", "show", "KEY", 1, 1, one_options, "Show one key; KEY is its fingerprint.",
 	"keyacct key show SHA256:nThbg6kX --account student", key_run_show},
-    {"key", "set", NULL, "KEY", 1, 1, set_options, "Change what a key is called and where it may be used.",
+    {"key", "set", "KEY", 1, 1, set_options, "Change what a key is called and where it may be used.",
 	"keyacct key set SHA256:nThbg6kX --title desktop --expires +90d", run_set},
-    {"key", "activate", NULL, "KEY", 1, 1, one_options, "Switch a key on again.",
-	"keyacct key activate SHA256:nThbg6kX", run_activate},
-    {"key", "deactivate", NULL, "KEY", 1, 1, one_options, "Switch a key off, without removing it.",
+    {"key", "activate", "KEY", 1, 1, one_options, "Switch a key on again.", "keyacct key activate SHA256:nThbg6kX",
+	run_activate},
+    {"key", "deactivate", "KEY", 1, 1, one_options, "Switch a key off, without removing it.",
 	"keyacct key deactivate SHA256:nThbg6kX", run_deactivate},
-    {"key", "remove", NULL, "KEY", 1, 1, one_options, "Remove a key.", "keyacct key remove SHA256:nThbg6kX",
-	run_remove},
+    {"key", "remove", "KEY", 1, 1, one_options, "Remove a key.", "keyacct key remove SHA256:nThbg6kX", run_remove},
     {0},
 };

@@ -36,7 +36,7 @@ is_key(const char *type, const char *key)
 static void
 print_lines(const struct ka_access_answer *answer, const char *type, const char *key)
 {
-	static char options[KA_ACCESS_REGISTRATIONS][KA_ACCESS_OPTIONS_LEN];
+	static char options[KA_REGISTRATIONS_MAX][KA_ACCESS_OPTIONS_LEN];
 
 	for (size_t i = 0; i < answer->admitting; i++) {
 		size_t same = 0;

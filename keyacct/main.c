@@ -52,7 +52,7 @@ print_noun(const struct cli_verb *verbs, FILE *stream)
 static int
 verb_matches(const struct cli_verb *v, const char *word)
 {
-	if (strcmp(v->verb, word) == 0 || (v->alias != NULL && strcmp(v->alias, word) == 0))
+	if (strcmp(v->verb, word) == 0)
 		return 1;
 	if (strcmp(v->verb, "list") == 0)
 		return strcmp(word, "ls") == 0;

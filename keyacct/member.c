@@ -168,11 +168,10 @@ static const struct cli_option add_options[] = {
 };
 
 const struct cli_verb member_verbs[] = {
-    {"member", "add", NULL, "PROJECT ACCOUNT|@GROUP", 2, 2, add_options, "Add a member, or change its role or times.",
+    {"member", "add", "PROJECT ACCOUNT|@GROUP", 2, 2, add_options, "Add a member, or change its role or times.",
 	"keyacct member add 829e7b56 student --expires +90d", run_add},
-    {"member", "list", NULL, "PROJECT", 1, 1, NULL, "List a project's members.", "keyacct member list 829e7b56",
-	run_list},
-    {"member", "remove", NULL, "PROJECT ACCOUNT|@GROUP", 2, 2, NULL, "Remove a member.",
+    {"member", "list", "PROJECT", 1, 1, NULL, "List a project's members.", "keyacct member list 829e7b56", run_list},
+    {"member", "remove", "PROJECT ACCOUNT|@GROUP", 2, 2, NULL, "Remove a member.",
 	"keyacct member remove 829e7b56 student", run_remove},
     {0},
 };

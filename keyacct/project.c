@@ -391,18 +391,17 @@ static const struct cli_option show_options[] = {
 };
 
 const struct cli_verb project_verbs[] = {
-    {"project", "add", NULL, "[UUID]", 0, 1, add_options, "Add a project.",
+    {"project", "add", "[UUID]", 0, 1, add_options, "Add a project.",
 	"keyacct project add --title 'Climate data' --owner owner", run_add},
-    {"project", "list", NULL, "", 0, 0, list_options, "List the projects.", "keyacct project list", run_list},
-    {"project", "show", NULL, "PROJECT", 1, 1, show_options, "Show one project.", "keyacct project show 829e7b56",
-	run_show},
-    {"project", "set", NULL, "PROJECT", 1, 1, set_options, "Change a project.",
-	"keyacct project set 829e7b56 --ssh off", run_set},
-    {"project", "archive", NULL, "PROJECT", 1, 1, NULL, "Let nobody in until it is unarchived.",
+    {"project", "list", "", 0, 0, list_options, "List the projects.", "keyacct project list", run_list},
+    {"project", "show", "PROJECT", 1, 1, show_options, "Show one project.", "keyacct project show 829e7b56", run_show},
+    {"project", "set", "PROJECT", 1, 1, set_options, "Change a project.", "keyacct project set 829e7b56 --ssh off",
+	run_set},
+    {"project", "archive", "PROJECT", 1, 1, NULL, "Let nobody in until it is unarchived.",
 	"keyacct project archive 829e7b56", run_archive},
-    {"project", "unarchive", NULL, "PROJECT", 1, 1, NULL, "Let its members in again.",
-	"keyacct project unarchive 829e7b56", run_unarchive},
-    {"project", "remove", NULL, "PROJECT", 1, 1, NULL, "Remove a project for good; its name and uid stay reserved.",
+    {"project", "unarchive", "PROJECT", 1, 1, NULL, "Let its members in again.", "keyacct project unarchive 829e7b56",
+	run_unarchive},
+    {"project", "remove", "PROJECT", 1, 1, NULL, "Remove a project for good; its name and uid stay reserved.",
 	"keyacct project remove 829e7b56", run_remove},
     {0},
 };

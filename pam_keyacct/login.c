@@ -216,7 +216,7 @@ enter_session(struct login *l, char name[static KA_SESSION_NAME_LEN])
 static void
 record_use(struct login *l)
 {
-	struct ka_spool_use uses[KA_ACCESS_REGISTRATIONS] = {{.at_s = 0}};
+	struct ka_spool_use uses[KA_REGISTRATIONS_MAX] = {{.at_s = 0}};
 
 	for (size_t i = 0; i < l->answer.admitting; i++) {
 		uses[i].at_s = l->question.at_s;

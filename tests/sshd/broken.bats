@@ -31,6 +31,30 @@ teardown() { make_whole_again; }
 	[[ $output == *"$P by PAM account configuration"* ]]
 }
 
+@test "the gate in front of pam_keyacct.so is missing: who may come in comes in, and a closed project stays closed" {
+	gate=${PAM%/*}/pam_succeed_if.so
+	mv "$gate" "$gate.away"
+	everyone_else_gets_in
+	enters owner $P
+	keyacct project archive $P
+	no_project_gets_in
+	mv "$gate.away" "$gate"
+}
+
+@test "a limit on file sizes that sshd inherited ends no session" {
+	# Longer than the limit of 1,024 bytes, so that the next record would cross it.
+	keyacct drain
+	head -c 2048 /dev/zero >$DB/private/usage.spool
+	chmod 600 $DB/private/usage.spool
+	(ulimit -S -f 1; exec /usr/sbin/sshd -p 2223 -o PidFile=/run/limited.pid)
+	wait_until test -s /run/limited.pid
+	log_mark
+	run login owner $P -p 2223 echo ran
+	kill "$(cat /run/limited.pid)"
+	[[ $output == *ran* ]]
+	[[ $(log_since) == *"cannot record the use of the key"*"File too large"* ]]
+}
+
 @test "pam_keyacct.so is no library" {
 	echo nonsense >"$PAM"
 	holds "PAM unable to dlopen(pam_keyacct.so)"

@@ -335,12 +335,12 @@ longest_log_line_fits(void **state)
 	q.address_known = true;
 	assert_int_equal(ka_address_parse("2001:db8:1111:2222:3333:4444:5555:6666", q.address), KA_OK);
 	memset(&answer, 0, sizeof(answer));
-	answer.admitting = answer.registrations = KA_ACCESS_REGISTRATIONS;
-	for (size_t i = 0; i < KA_ACCESS_REGISTRATIONS; i++) {
+	answer.admitting = answer.registrations = KA_REGISTRATIONS_MAX;
+	for (size_t i = 0; i < KA_REGISTRATIONS_MAX; i++) {
 		memset(answer.registration[i].account.handle, 'x', KA_HANDLE_LEN - 1);
 		answer.registration[i].role = KA_ROLE_COLLABORATOR;
 	}
-	memcpy(answer.registration[KA_ACCESS_REGISTRATIONS - 1].account.handle + KA_HANDLE_LEN - 4, "end", 3);
+	memcpy(answer.registration[KA_REGISTRATIONS_MAX - 1].account.handle + KA_HANDLE_LEN - 4, "end", 3);
 	ka_logline(&q, &answer, line);
 	assert_string_equal(line + strlen(line) - 3, "end");
 }

@@ -457,7 +457,7 @@ too_many_registrations_of_one_key(void **state)
 
 	(void)state;
 	memset(sshkey.sha256, 1, sizeof(sshkey.sha256));
-	for (int i = 0; i < KA_ACCESS_REGISTRATIONS; i++) {
+	for (int i = 0; i < KA_REGISTRATIONS_MAX; i++) {
 		(void)snprintf(handle, sizeof(handle), "student.%d", i);
 		account = fixture_account(&f, handle);
 		fixture_key(&f, 1, &account, &(struct ka_key){.title = "shared"});
