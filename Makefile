@@ -114,6 +114,25 @@ $B/tests/pam_fixture: $B/obj/tests/pam/fixture.o $(ADMIN_A) $(CORE_A)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(ADMINLIB)
 
+# Hosts of the modules. They have a malloc of their own or limits that a sanitizer cannot bear, so they are always plain.
+HOST = $(addprefix $B/tests/host/,guest nss_failing pam_failing pam_threads neighbour)
+$(HOST): override SANITIZE =
+$(HOST): $B/tests/host/%: tests/host/%.c $B/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -rdynamic -o $@ $< -lpam -pthread
+$B/tests/host/commits: $B/obj/tests/host/commits.o $(ADMIN_A) $(CORE_A)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(ADMINLIB)
+# Both modules' code under the thread sanitizer: clang's, since gcc's does not know fences.
+TSAN_OBJ = $(addprefix $B/tsan/,obj/tests/host/races.o obj/nss_keyacct/nss_keyacct.o obj/pam_keyacct/authinfo.o \
+           libkeyacct-core.a)
+tsan:
+	@$(MAKE) --no-print-directory B=$B/tsan CC=clang-14 SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' $(TSAN_OBJ)
+$B/tests/host/races: tsan
+	@mkdir -p $(@D)
+	clang-14 -fsanitize=thread -o $@ $(TSAN_OBJ) -lcrypto
+
+tests: $(HOST) $B/tests/host/commits $B/tests/host/races
 tests: all $(UNIT) $(PAMTEST) $B/stress $(MUTANTS)
 
 check:
@@ -135,6 +154,11 @@ stress:
 	@tests/deps
 	@$(MAKE) --no-print-directory $B/stress >/dev/null
 	@$B/stress --seconds 600 --disk $B
+
+# Every fuzzer for SECONDS; two seconds each are in the suites.
+fuzz:
+	@tests/deps
+	@tests/fuzz/run $(or $(SECONDS),300)
 
 # The figures that the README gives, each a ratio measured in one run.
 BENCH = $(addprefix $B/bench/,fill pairs noop)
@@ -185,4 +209,4 @@ format:
 
 clean:
 	rm -rf build build-* $B
-.PHONY: all tests check check-asan stress bench demo install format clean
+.PHONY: all tests tsan check check-asan stress fuzz bench demo install format clean

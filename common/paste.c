@@ -308,17 +308,39 @@ check_text(const char *text, size_t len, struct ka_error *err)
 	return KA_OK;
 }
 
+/* Does another key begin in what would be the comment? */
+static enum ka_result
+refuse_comment(struct span c, struct ka_error *err)
+{
+	struct span word, next;
+	bool there = next_token(&c, &word);
+
+	for (; there && next_token(&c, &next); word = next)
+		if (begins_key(&word, &next))
+			return ka_result_fail(err, KA_INVALID, "these are several keys: paste one at a time");
+	return KA_OK;
+}
+
 static enum ka_result
 read_line(struct span c, struct ka_sshkey *key, struct ka_error *err)
 {
 	const char *type = NULL;
 	enum ka_result r;
+	char *clean;
 
 	if ((r = refuse_several(c, err)) != KA_OK || (r = read_type(&c, &type, err)) != KA_OK ||
 	    (r = read_blob(&c, type, key, err)) != KA_OK)
 		return r;
-	(void)ka_text_clean(c.at, c.n, key->comment, sizeof(key->comment));
-	return KA_OK;
+	/* Cleaning takes away what can hide a second key or a private one: look again, before anything is cut off. */
+	if ((clean = OPENSSL_malloc(c.n + 1)) == NULL)
+		return ka_result_fail(err, KA_UNAVAIL, "out of memory for the pasted key");
+	(void)ka_text_clean(c.at, c.n, clean, c.n + 1);
+	if ((r = refuse_formats(clean, strlen(clean), err)) == KA_OK)
+		r = refuse_comment((struct span){clean, strlen(clean)}, err);
+	if (r == KA_OK)
+		(void)ka_text_clean(clean, strlen(clean), key->comment, sizeof(key->comment));
+	OPENSSL_clear_free(clean, c.n + 1);
+	return r;
 }
 
 enum ka_result
