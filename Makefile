@@ -58,7 +58,7 @@ ADMIN_A  = $B/libkeyacct-admin.a
 PARTS    = $B/libnss_keyacct.so.2 $B/pam_keyacct.so $B/keyacct-keys $B/keyacct
 ADMINLIB = -llmdb -lcrypto
 
-all: $(PARTS)
+all: $(PARTS) $B/00-keyacct.conf
 
 # Other flags make other objects: what they were is a file that everything depends on.
 FLAGS := $(COMPILE) $(LINK) $(STATIC) $(NSSLINK)
@@ -120,7 +120,7 @@ $(HOST): override SANITIZE =
 $(HOST): $B/tests/host/%: tests/host/%.c $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -rdynamic -o $@ $< -lpam -pthread
-$B/tests/host/commits: $B/obj/tests/host/commits.o $(ADMIN_A) $(CORE_A)
+$B/tests/host/commits $B/tests/host/newer: $B/tests/host/%: $B/obj/tests/host/%.o $(ADMIN_A) $(CORE_A)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(ADMINLIB)
 # Both modules' code under the thread sanitizer: clang's, since gcc's does not know fences.
@@ -132,7 +132,7 @@ $B/tests/host/races: tsan
 	@mkdir -p $(@D)
 	clang-14 -fsanitize=thread -o $@ $(TSAN_OBJ) -lcrypto
 
-tests: $(HOST) $B/tests/host/commits $B/tests/host/races
+tests: $(HOST) $B/tests/host/commits $B/tests/host/newer $B/tests/host/races
 tests: all $(UNIT) $(PAMTEST) $B/stress $(MUTANTS)
 
 check:
@@ -192,7 +192,7 @@ INSTALL = install
 MODULES = $B
 # Over a host in service: no process may ever find a file missing or half written.
 replace = $(INSTALL) -m $1 $2 $(DESTDIR)$3/.$(notdir $2).new && mv -f $(DESTDIR)$3/.$(notdir $2).new $(DESTDIR)$3/$(notdir $2)
-install: all $B/00-keyacct.conf
+install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 \
 	    $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
 	$(call replace,644,$(MODULES)/libnss_keyacct.so.2,$(LIBDIR))
