@@ -81,6 +81,12 @@ too_late(int64_t expires_s, int64_t at_s)
 }
 
 bool
+ka_access_account_is_active(const struct ka_account *account)
+{
+	return account->state == KA_ACCOUNT_ACTIVE;
+}
+
+bool
 ka_access_member_holds(const struct ka_member *member, int64_t at_s)
 {
 	return !too_early(member->not_before_s, at_s) && !too_late(member->expires_s, at_s);
@@ -89,7 +95,7 @@ ka_access_member_holds(const struct ka_member *member, int64_t at_s)
 bool
 ka_access_owns_lastingly(const struct ka_member *member, const struct ka_account *account, int64_t at_s)
 {
-	return account->state == KA_ACCOUNT_ACTIVE && member->role == KA_ROLE_OWNER && member->expires_s == 0 &&
+	return ka_access_account_is_active(account) && member->role == KA_ROLE_OWNER && member->expires_s == 0 &&
 	       !too_early(member->not_before_s, at_s);
 }
 
@@ -114,7 +120,7 @@ judge_project(const struct ka_project *project, const struct ka_access_question 
 enum ka_reason
 ka_access_judge_key(const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *q)
 {
-	if (account->state != KA_ACCOUNT_ACTIVE)
+	if (!ka_access_account_is_active(account))
 		return KA_REASON_ACCOUNT_SUSPENDED;
 	if (key->state != KA_KEY_ACTIVE)
 		return KA_REASON_KEY_INACTIVE;

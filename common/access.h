@@ -100,6 +100,11 @@ enum ka_reason ka_access_judge_key(
     const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *question);
 
 /**
+ * ka_access_account_is_active(account): may the account use anything at all?
+ */
+bool ka_access_account_is_active(const struct ka_account *account);
+
+/**
  * ka_access_member_holds(member, at_s): has the membership begun, and not ended?
  */
 bool ka_access_member_holds(const struct ka_member *member, int64_t at_s);

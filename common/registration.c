@@ -22,6 +22,14 @@ default_title(struct ka_key *key, const char *comment)
 	(void)snprintf(key->title, sizeof(key->title), "%s %.10s", key->type, day);
 }
 
+/* Does it say more than which projects it is for? */
+static bool
+has_own_fields(const struct ka_key *key)
+{
+	return key->title[0] != '\0' || key->tags[0] != '\0' || key->note[0] != '\0' || key->hosts[0] != '\0' ||
+	       key->from[0] != '\0' || key->not_before_s != 0 || key->expires_s != 0;
+}
+
 /*
  * May one more account register this key? KA_NOTFOUND: it may. KA_OK: the account has it already, for single projects,
  * and
@@ -42,6 +50,12 @@ check_registrations(struct ka_store *s, struct ka_key *key, struct ka_error *err
 		if (!key->named || !other.named)
 			return ka_result_fail(err, KA_CONFLICT,
 			    "the account has this key already, as \"%s\": remove that one first, or keep it",
+			    other.title);
+		if (has_own_fields(key))
+			return ka_result_fail(err, KA_CONFLICT,
+			    "the account has this key already, as \"%s\", for other projects: 'keyacct key set' "
+			    "changes what it is "
+			    "called and limited to; leave that out here",
 			    other.title);
 		*key = other;
 		return KA_OK;
@@ -89,10 +103,10 @@ ka_registration_add(struct ka_store *s, struct ka_key *key, const struct ka_sshk
 		key->state = KA_KEY_ACTIVE;
 	if (key->created_s == 0)
 		key->created_s = ka_time_now();
-	if (key->title[0] == '\0')
-		default_title(key, sshkey->comment);
 	if ((r = check_key_fields(key, err)) != KA_OK || (r = check_registrations(s, key, err)) != KA_NOTFOUND)
 		return r;
+	if (key->title[0] == '\0')
+		default_title(key, sshkey->comment);
 	if (ka_record_put_key(key, payload, &len) != KA_OK)
 		return ka_result_fail(err, KA_INVALID, "the key \"%s\" has a field out of its range", key->title);
 	ka_record_key_key(key->sha256, key->account, full);

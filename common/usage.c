@@ -284,22 +284,22 @@ ka_usage_create(const char *dir, struct ka_error *err)
 static enum ka_result
 drain_open(const char *dir, struct drain *d, struct ka_error *err)
 {
-	char private[PATH_MAX], lock[PATH_MAX], path[PATH_MAX];
+	char private[PATH_MAX], lock[PATH_MAX], path[PATH_MAX], access_path[PATH_MAX];
 	enum ka_result r;
 
 	if ((r = ka_store_file_path(dir, "private", private, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, KA_SPOOL_LOCK, lock, err)) != KA_OK ||
 	    (r = usage_path(dir, path, err)) != KA_OK)
 		return r;
-	if ((d->privatefd = open(private, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
-		if (errno == ENOENT)
-			return ka_result_fail(err, KA_UNAVAIL,
-			    "there is no database: %s is missing; make one with 'keyacct init', or restore it if there "
-			    "was one",
-			    private);
+	if ((r = ka_store_file_path(dir, "private/access.mdb", access_path, err)) != KA_OK)
+		return r;
+	if ((d->privatefd = open(private, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 && errno != ENOENT)
 		return ka_result_fail(
 		    err, KA_UNAVAIL, "cannot open %s: %s; run this as root", private, strerror(errno));
-	}
+	if (d->privatefd < 0 || access(access_path, F_OK) != 0)
+		return ka_result_fail(err, KA_UNAVAIL,
+		    "there is no database: %s is missing; make one with 'keyacct init', or restore it if there was one",
+		    access_path);
 	if ((r = ka_lock_take(lock, KA_USAGE_WAIT_S * 1000, "last use is being brought up to date", &d->lock, err)) !=
 	    KA_OK)
 		return r;

@@ -95,8 +95,10 @@ collect(struct ka_store *store, json_t *rows)
 	while ((r = ka_catalog_next_account(store, &row, &account)) == KA_OK) {
 		json_t *object = NULL;
 
-		if ((r = describe(store, &account, &object)) != KA_OK)
+		if ((r = describe(store, &account, &object)) != KA_OK) {
+			json_decref(object);
 			return r;
+		}
 		if (json_array_append_new(rows, object) != 0)
 			return KA_UNAVAIL;
 	}
@@ -193,7 +195,10 @@ run_show(struct cli *cli)
 	    (r = describe(store, &account, &object)) != KA_OK)
 		(void)ka_result_fail(&err, r, "the account's keys and projects could not be read");
 	ka_store_close(store);
-	return r == KA_OK ? cli_show(cli, object, show_columns) : cli_fail(cli, r, &err);
+	if (r == KA_OK)
+		return cli_show(cli, object, show_columns);
+	json_decref(object);
+	return cli_fail(cli, r, &err);
 }
 
 static const struct cli_option add_options[] = {

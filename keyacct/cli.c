@@ -140,6 +140,15 @@ cli_value(const struct cli *cli, const char *name, size_t nth)
 	return NULL;
 }
 
+bool
+cli_given(const struct cli *cli, const struct cli_option *options)
+{
+	for (; options->name != NULL; options++)
+		if (cli_value(cli, options->name, 0) != NULL)
+			return true;
+	return false;
+}
+
 static enum ka_result
 too_long(const char *name, const char *value, size_t outlen, struct ka_error *err)
 {

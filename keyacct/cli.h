@@ -74,6 +74,11 @@ enum cli_status cli_parse(struct cli *cli, int argc, char **argv);
 const char *cli_value(const struct cli *cli, const char *name, size_t nth);
 
 /**
+ * cli_given(cli, options): is any option of that table given?
+ */
+bool cli_given(const struct cli *cli, const struct cli_option *options);
+
+/**
  * cli_text(cli, name, out, outlen, err), cli_time(cli, name, at_s, err):
  * The value of an option as clean text that fits, or as a time; ${out} and ${at_s} stay as they are when it is not
  * given. Returns KA_OK; KA_INVALID.

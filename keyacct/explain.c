@@ -122,6 +122,8 @@ print_registration(const struct ka_access_registration *reg)
 	    reg->key.named ? "the projects that it names" : "all of the account's projects");
 	(void)printf("  role        %s\n", reg->role != 0 ? ka_access_role_name(reg->role) : "none");
 	(void)printf("  limits      from %s", reg->key.from[0] != '\0' ? reg->key.from : "everywhere");
+	if (reg->key.hosts[0] != '\0')
+		(void)printf(", on %s", reg->key.hosts);
 	if (from[0] != '\0')
 		(void)printf(", not before %s", from);
 	if (until[0] != '\0')

@@ -75,10 +75,12 @@ collect(struct ka_store *store, json_t *rows)
 	enum ka_result r;
 
 	while ((r = ka_catalog_next_group(store, &row, &group)) == KA_OK) {
-		json_t *object;
+		json_t *object = NULL;
 
-		if ((r = describe(store, &group, &object)) != KA_OK)
+		if ((r = describe(store, &group, &object)) != KA_OK) {
+			json_decref(object);
 			return r;
+		}
 		if (json_array_append_new(rows, object) != 0)
 			return KA_UNAVAIL;
 	}
@@ -116,7 +118,10 @@ run_show(struct cli *cli)
 	    (r = describe(store, &group, &object)) != KA_OK)
 		(void)ka_result_fail(&err, r, "the group could not be read");
 	ka_store_close(store);
-	return r == KA_OK ? cli_show(cli, object, show_columns) : cli_fail(cli, r, &err);
+	if (r == KA_OK)
+		return cli_show(cli, object, show_columns);
+	json_decref(object);
+	return cli_fail(cli, r, &err);
 }
 
 static enum cli_status
@@ -164,8 +169,10 @@ with_group(struct cli *cli,
 		return status;
 	if (cli->json)
 		return cli_show(cli, json_group(&group), NULL);
-	(void)printf("%s%s%sgroup \"%s\" %s\n", account.handle[0] != '\0' ? "\"" : "The ", account.handle,
-	    account.handle[0] != '\0' ? "\", " : "", group.name, said);
+	if (account.handle[0] != '\0')
+		(void)printf("\"%s\" %s the group \"%s\" now.\n", account.handle, said, group.name);
+	else
+		(void)printf("The group \"%s\" %s\n", group.name, said);
 	return CLI_DONE;
 }
 
@@ -186,13 +193,13 @@ run_remove(struct cli *cli)
 static enum cli_status
 run_add_member(struct cli *cli)
 {
-	return with_group(cli, ka_membership_join_group, "now has this account.");
+	return with_group(cli, ka_membership_join_group, "is in");
 }
 
 static enum cli_status
 run_remove_member(struct cli *cli)
 {
-	return with_group(cli, ka_membership_leave_group, "has this account no more.");
+	return with_group(cli, ka_membership_leave_group, "is no longer in");
 }
 
 const struct cli_verb group_verbs[] = {

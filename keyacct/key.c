@@ -109,6 +109,8 @@ say_added(const struct cli *cli, const struct ka_key *key, const struct ka_accou
 	    key->named ? "nothing but this" : "every project that the account owns or collaborates in");
 	if (key->from[0] != '\0')
 		(void)printf(", from %s", key->from);
+	if (key->hosts[0] != '\0')
+		(void)printf(", on %s", key->hosts);
 	cli_say_window(key->not_before_s, key->expires_s);
 	(void)printf(":\n");
 	if (total == 0)
@@ -247,11 +249,26 @@ remove_key(const struct cli *cli, struct ka_store *store, struct ka_key *key, st
 	return ka_registration_remove(store, key, err);
 }
 
+static const struct cli_option set_options[] = {
+    {"account", "ACCOUNT", "whose registration, if several have the key", false},
+    {"title", "TITLE", "what to call it", false},
+    {"project", "PROJECT", "let it open this project too; may be given again", true},
+    {"not-before", "TIME|never", "not valid before then", false},
+    {"expires", "TIME|never", "not valid from then on", false},
+    {"from", "ADDRESSES", "only from these addresses or blocks; empty: everywhere", false},
+    {"hosts", "HOSTS", "only on these hosts; empty: on every one", false},
+    {"tags", "TAGS", "words to find it by; empty: none", false},
+    {"note", "TEXT", "a remark", false},
+    {0},
+};
+
 static enum ka_result
 set(const struct cli *cli, struct ka_store *store, struct ka_key *key, struct ka_error *err)
 {
 	enum ka_result r;
 
+	if (!cli_given(cli, set_options + 1)) /* behind --account, which says whose it is */
+		return ka_result_fail(err, KA_INVALID, "nothing to change: 'keyacct key set --help' shows what can be");
 	if ((r = read_fields(cli, key, err)) != KA_OK)
 		return r;
 	if (cli_value(cli, "project", 0) != NULL && !key->named)
@@ -298,19 +315,6 @@ static const struct cli_option add_options[] = {
     {"tags", "TAGS", "words to find it by, separated by commas", false},
     {"note", "TEXT", "a remark", false},
     {"host", "HOST", "the host name to show", false},
-    {0},
-};
-
-static const struct cli_option set_options[] = {
-    {"account", "ACCOUNT", "whose registration, if several have the key", false},
-    {"title", "TITLE", "what to call it", false},
-    {"project", "PROJECT", "let it open this project too; may be given again", true},
-    {"not-before", "TIME|never", "not valid before then", false},
-    {"expires", "TIME|never", "not valid from then on", false},
-    {"from", "ADDRESSES", "only from these addresses or blocks; empty: everywhere", false},
-    {"hosts", "HOSTS", "only on these hosts; empty: on every one", false},
-    {"tags", "TAGS", "words to find it by; empty: none", false},
-    {"note", "TEXT", "a remark", false},
     {0},
 };
 

@@ -63,9 +63,15 @@ key_read_reach(struct ka_store *store, const struct ka_key *key, json_t **projec
 		return KA_OK;
 	*projects = json_array();
 	while ((r = ka_catalog_next_reach(store, key, &row, project)) == KA_OK)
-		if (json_array_append_new(*projects, json_uuid(project)) != 0)
-			return KA_UNAVAIL;
-	return r == KA_NOTFOUND ? KA_OK : r;
+		if (json_array_append_new(*projects, json_uuid(project)) != 0) {
+			r = KA_UNAVAIL;
+			break;
+		}
+	if (r == KA_NOTFOUND)
+		return KA_OK;
+	json_decref(*projects);
+	*projects = NULL;
+	return r;
 }
 
 enum ka_result
@@ -349,5 +355,8 @@ key_run_show(struct cli *cli)
 		(void)ka_result_fail(&err, r, "the key could not be read");
 	ka_usage_close(usage);
 	ka_store_close(store);
-	return r == KA_OK ? cli_show(cli, object, show_columns) : cli_fail(cli, r, &err);
+	if (r == KA_OK)
+		return cli_show(cli, object, show_columns);
+	json_decref(object);
+	return cli_fail(cli, r, &err);
 }

@@ -201,8 +201,7 @@ run_add(struct cli *cli)
 	if (cli_value(cli, "owner", 0) == NULL)
 		(void)printf("It has no members yet. Next: keyacct member add %.8s ACCOUNT --role owner\n", name);
 	if (name[strspn(name, "0123456789")] == '\0')
-		(void)fprintf(
-		    stderr, "keyacct: this id is all digits: ssh works, but 'ps -u' and systemd take it for a uid\n");
+		cli_warn(cli, "this id is all digits: ssh works, but 'ps -u' and systemd take it for a uid");
 	return CLI_DONE;
 }
 
@@ -218,8 +217,10 @@ collect(struct cli *cli, struct ka_store *store, struct ka_usage *usage, json_t 
 
 		if (project.state == KA_PROJECT_DELETED && cli_value(cli, "all", 0) == NULL)
 			continue;
-		if ((r = describe(cli, store, usage, &project, &object)) != KA_OK)
+		if ((r = describe(cli, store, usage, &project, &object)) != KA_OK) {
+			json_decref(object);
 			return r;
+		}
 		if (json_array_append_new(rows, object) != 0)
 			return KA_UNAVAIL;
 	}
@@ -263,7 +264,10 @@ run_show(struct cli *cli)
 		(void)ka_result_fail(&err, r, "the project's members could not be read");
 	ka_usage_close(usage);
 	ka_store_close(store);
-	return r == KA_OK ? cli_show(cli, object, show_columns) : cli_fail(cli, r, &err);
+	if (r == KA_OK)
+		return cli_show(cli, object, show_columns);
+	json_decref(object);
+	return cli_fail(cli, r, &err);
 }
 
 /* Open the database, find the project that the first argument names, and let ${change} work on it. */
@@ -303,12 +307,9 @@ static const struct cli_option set_options[] = {
 static enum ka_result
 set(const struct cli *cli, struct ka_store *store, struct ka_project *project, struct ka_error *err)
 {
-	bool given = false;
 	enum ka_result r;
 
-	for (const struct cli_option *o = set_options; o->name != NULL; o++)
-		given = given || cli_value(cli, o->name, 0) != NULL;
-	if (!given)
+	if (!cli_given(cli, set_options))
 		return ka_result_fail(
 		    err, KA_INVALID, "nothing to change: give one of --title, --home, --shell, --ssh and --agent");
 	if ((r = read_fields(cli, project, err)) != KA_OK)

@@ -81,6 +81,8 @@ collect(const struct cli *cli, struct ka_store *store, const struct ka_account *
 	uint8_t id[KA_UUID_LEN];
 	enum ka_result r;
 
+	if (!ka_access_account_is_active(account))
+		return KA_OK;
 	while ((r = ka_catalog_next_project_of(store, account->id, ka_time_now(), &at, id)) == KA_OK) {
 		if (only != NULL && memcmp(only->id, id, KA_UUID_LEN) != 0)
 			continue;
@@ -135,7 +137,7 @@ run_ssh_config(struct cli *cli)
 		else if (json_array_size(rows) == 0)
 			r = ka_result_fail(&err, KA_NOTFOUND,
 			    "\"%s\" can enter %s now; 'keyacct member add PROJECT %s' may change that", account.handle,
-			    only != NULL ? "that project not" : "no project", account.handle);
+			    only != NULL ? "no such project" : "no project", account.handle);
 	}
 	ka_store_close(store);
 	if (r != KA_OK) {

@@ -80,14 +80,16 @@ ask_nss(struct login *l)
 	errno = 0;
 	pw = pam_modutil_getpwnam(l->pamh, name);
 	if (pw == NULL && errno != 0 && errno != ENOENT) {
-		pam_syslog(l->pamh, LOG_ERR, "undecided project=%s: this host's passwd database is unavailable: %s", name,
-		    strerror(errno));
+		pam_syslog(l->pamh, LOG_ERR, "undecided project=%s: this host's passwd database is unavailable: %s",
+		    name, strerror(errno));
 		tell(l, UNAVAILABLE);
 		return PAM_AUTH_ERR;
 	}
 	if (pw == NULL) {
 		pam_syslog(l->pamh, LOG_ERR,
-		    "project %s is unknown to this host's passwd database: check keyacct in nsswitch.conf and names.mdb", name);
+		    "project %s is unknown to this host's passwd database: check keyacct in nsswitch.conf and "
+		    "names.mdb",
+		    name);
 		return PAM_USER_UNKNOWN;
 	}
 	l->question.uid_known = true;

@@ -155,13 +155,13 @@ er' $'own\ter' 'own*' 'own,er' deadbeef 12345678 5f0c8a3e-1b2d $id 00000000 a-b-
 
 @test "an id that is none is refused" {
 	for bad in 5f0c8a3e hello '' ${id}00 ${id%?}g; do
-		refused 2 "--id \"$bad\" is no UUID" k account add owner --id "$bad"
+		refused 2 "\"$bad\" is no UUID that can be an id; leave it out for a new one" k account add owner --id "$bad"
 	done
 }
 
-# bats test_tags=bug
 @test "the id of all zeros is not taken for no id" {
-	try 2 k account add owner --id 00000000-0000-0000-0000-000000000000
+	refused 2 "is no UUID that can be an id" k account add owner --id 00000000-0000-0000-0000-000000000000
+	same "[]" "$(k --json account list)"
 }
 
 @test "name and email are cleaned of control characters and may not be too long" {
@@ -177,11 +177,12 @@ er' $'own\ter' 'own*' 'own,er' deadbeef 12345678 5f0c8a3e-1b2d $id 00000000 a-b-
 @test "an unknown account is not found, whatever is to be done to it" {
 	people
 	project=$(new_project --owner owner)
-	for command in "account show" "account suspend" "account resume" "account remove" "ssh-config" "authorized-keys" \
-		"key list" "member add $project" "member remove $project"; do
+	for command in "account show" "account suspend" "account resume" "account remove" "ssh-config" "key list" \
+		"key list --state active" "member add $project" "member remove $project"; do
 		# shellcheck disable=SC2086
 		refused 3 'there is no account "nobody"' k $command nobody
 	done
+	refused 3 'there is no project or account "nobody"' k authorized-keys nobody
 	refused 3 'there is no account "nobody"' k key add nobody "$(pub owner)"
 	refused 3 'there is no account "nobody"' k project add --owner nobody
 	same 1 "$(value length project list)"

@@ -118,10 +118,14 @@ value() {
 # as_nobody COMMAND...: without any right
 as_nobody() { setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs -- "$@"; }
 
+# files: a checksum of each file of the database
+files() { (cd "$db" && sha256sum names.mdb private/access.mdb private/usage.mdb); }
+
 # state: everything that the database says, for a comparison before and after
 state() {
 	local name
 	k --json account list
+	k --json group list
 	k --json project list --all
 	k --json key list
 	for name in $(value '.[].id' project list --all); do
@@ -158,6 +162,9 @@ every_command() {
 		key list
 		key list owner
 		key show SHA256:nThbg6kX
+		key set SHA256:nThbg6kX --title desktop
+		key activate SHA256:nThbg6kX
+		key deactivate SHA256:nThbg6kX
 		key remove SHA256:nThbg6kX
 		explain 829e7b5693d611e7ae8ee70cea5e8cd7 $(pub owner)
 		ssh-config owner

@@ -98,12 +98,10 @@ unpasted() {
 	same "[]" "$(k --json key list)"
 }
 
-# bats test_tags=bug
 @test "a key file that cannot be read is not a damaged database" {
 	refused 6 "cannot read $BATS_FILE_TMPDIR: Is a directory" k key add owner "$BATS_FILE_TMPDIR"
 }
 
-# bats test_tags=bug
 @test "an account that does not exist is reported before anything is pasted" {
 	refused 3 'there is no account "nobody"' k key add nobody </dev/null
 }
@@ -359,17 +357,44 @@ unpasted() {
 @test "--from takes addresses and blocks, and refuses what sshd would misread" {
 	k key add owner --from 192.0.2.7,198.51.100.0/24,2001:db8::/32 owner.pub
 	same "192.0.2.7 198.51.100.0/24 2001:db8::/32" "$(value '.from | join(" ")' key show "$sha256")"
-	for bad in example.org '192.0.2.*' '!192.0.2.1' 192.0.2.1/24 192.0.2.0/33 2001:db8::1/32 '192.0.2.1,' ',192.0.2.1' '192.0.2.1 192.0.2.2' \
-		'192.0.2.1, 192.0.2.2' 192.0.2 192.0.2.0/ '192.0.2.0/24"' 192.0.2.0/+24; do
+	for bad in example.org '192.0.2.*' '!192.0.2.1' 192.0.2.1/24 192.0.2.0/33 2001:db8::1/32 '192.0.2.1 192.0.2.2' \
+		192.0.2 192.0.2.0/ '192.0.2.0/24"' 192.0.2.0/+24; do
 		refused 2 "\"$bad\" is no list of addresses" k key add owner --from "$bad" other.pub
 	done
+	for bad in '192.0.2.1,' ',192.0.2.1' '192.0.2.1,,192.0.2.2' , ' , '; do
+		refused 2 "--from \"$bad\" has an empty element" k key add owner --from "$bad" other.pub
+		refused 2 "--from \"$bad\" has an empty element" k key set "$sha256" --from "$bad"
+	done
+	for empty in '' ' '; do
+		refused 2 "--from is empty: leave it out" k key add owner --from "$empty" other.pub
+	done
+	same "192.0.2.7 198.51.100.0/24 2001:db8::/32" "$(value '.from | join(" ")' key show "$sha256")"
+	# Blanks around the commas are nothing to refuse.
+	k key add owner --from '192.0.2.1 , 192.0.2.2' student.pub
+	same "192.0.2.1,192.0.2.2" "$(value '.from | join(",")' key show "$(print_of student.pub)")"
+	k key remove "$(print_of student.pub)"
 	refused 2 "--from is too long" k key add owner --from "$(printf '192.0.2.1,%.0s' {1..60})192.0.2.1" other.pub
 	same 1 "$(value length key list)"
 }
 
-# bats test_tags=bug
 @test "an option that may stand once is not silently ignored the second time" {
-	try 2 k key add owner --from 192.0.2.1 --from 192.0.2.2 owner.pub
+	refused 2 "--from is given twice" k key add owner --from 192.0.2.1 --from 192.0.2.2 owner.pub
+	refused 2 "--title is given twice" k key add owner --title a --title=a owner.pub
+	same "[]" "$(k --json key list)"
+}
+
+@test "every option whose help does not say that it may be given again may stand once" {
+	local command option value
+	while read -r -u 9 command; do
+		while read -r -u 8 option value; do
+			# shellcheck disable=SC2086
+			run --separate-stderr k $command $option ${value:+x} $option ${value:+x}
+			same 2 "$status"
+			same "keyacct: $option is given twice" "${stderr_lines[0]}"
+		# shellcheck disable=SC2086
+		done 8< <(keyacct $command --help | grep -vE 'may be given again|^  --(json|help) ' | sed -nE 's/^  (--[a-z-]+) ([A-Za-z|]+)? .*/\1 \2/p')
+	done 9< <(keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p')
+	refused 2 "--dir is given twice" k key list --dir x --dir y
 }
 
 # Listing, showing, removing
@@ -429,7 +454,7 @@ unpasted() {
 	md5=$(md5_of owner.pub)
 	k key add owner --title mine owner.pub
 	try 0 k key remove "${sha256:0:15}"
-	same 'The key "mine" is removed, and opens nothing from the next login on.' "$output"
+	same 'The key "mine" of "owner" is removed, and opens nothing from the next login on.' "$output"
 	refused 3 "there is no key" k key show "$sha256"
 	k key add owner owner.pub
 	try 0 k key rm "$md5"
@@ -442,14 +467,18 @@ unpasted() {
 @test "a key of several accounts: --account says whose" {
 	k key add owner owner.pub
 	k key add student owner.pub
-	for command in show remove; do
+	for command in show remove activate deactivate "set --title x"; do
+		# shellcheck disable=SC2086
 		refused 4 "2 registrations fit \"$sha256\": give the whole fingerprint, and --account ACCOUNT" k key $command "$sha256"
+		# shellcheck disable=SC2086
 		refused 4 "2 registrations fit" k key $command "${sha256:0:15}"
 	done
 	same student "$(value .handle key show "${sha256:0:15}" --account student)"
 	refused 3 "of account outsider" k key show "$sha256" --account outsider
 	refused 3 'there is no account "nobody"' k key show "$sha256" --account nobody
 	try 0 k key remove "$sha256" --account student
+	same 'The key "owner@laptop" of "student" is removed, and opens nothing from the next login on.
+1 other account has registered the same key, and still uses it: keyacct key list shows who.' "$output"
 	same owner "$(value '.[].handle' key list)"
 	# The key itself is still there for the other one.
 	try 0 k authorized-keys owner
@@ -475,7 +504,6 @@ unpasted() {
 	same 32 "$(value length key list)"
 }
 
-# bats test_tags=bug
 @test "a key that lost its project with a membership can be pasted for it again" {
 	k member add "$project" student
 	k key add student --project "$project" student.pub
@@ -485,9 +513,224 @@ unpasted() {
 	try 0 k explain "$project" student.pub
 }
 
-# bats test_tags=bug
 @test "a key for one project can be pasted for a second one: that is another scope" {
 	k key add owner --project "$project" owner.pub
 	try 0 k key add owner --project "$second" owner.pub
+	same "$(printf 'ssh %s@projects\n' "$project" "$second" | sort)" "$(tail -n +2 <<<"$output" | sort)"
 	try 0 k explain "$second" owner.pub
+	try 0 k explain "$project" owner.pub
+	same 1 "$(value length key list)"
+	same "$(printf '%s\n' "$(hyphens "$project")" "$(hyphens "$second")" | sort)" "$(value '.projects[]' key show "$sha256" | sort)"
+	# For one that it has it is a conflict, and so it is between all projects and single ones.
+	refused 4 "the account has this key for project $(hyphens "$second") already" k key add owner --project "$second" owner.pub
+	refused 4 "the account has this key already" k key add owner owner.pub
+	k key add owner other.pub
+	refused 4 "the account has this key already" k key add owner --project "$project" other.pub
+}
+
+@test "a key pasted for a second project: limits that are given hold, or are refused, and are not dropped" {
+	k key add owner --project "$project" owner.pub
+	for limit in "--expires 2031-01-01" "--not-before 2030-01-01" "--from 192.0.2.1" "--hosts elsewhere"; do
+		before=$(k --json key show "$sha256")
+		# shellcheck disable=SC2086
+		run --separate-stderr k key add owner --project "$second" $limit owner.pub
+		echo "$limit: $status $output"
+		if [ "$status" -eq 0 ]; then
+			[ "$(jq -S 'del(.projects)' <<<"$before")" != "$(k --json key show "$sha256" | jq -S 'del(.projects)')" ]
+		fi
+		k key remove "$sha256" >/dev/null
+		k key add owner --project "$project" owner.pub >/dev/null
+	done
+}
+
+# Changing
+
+@test "set changes what it names and nothing else" {
+	k key add owner --title old --note remark --tags work,home --from 192.0.2.1 --hosts projects --expires 2031-01-01 owner.pub
+	before=$(k --json key show "$sha256")
+	try 0 k key set "${sha256:0:15}" --title new
+	same 'The key "new" of "owner" is changed; it holds from the next login on.' "$output"
+	same "$(jq -S '.title = "new"' <<<"$before")" "$(k --json key show "$sha256" | jq -S .)"
+	k key set "$sha256" --note other --tags 'a, b ,c' --from '198.51.100.0/24' --hosts 'projects, Other' --not-before 2030-01-01 --expires 2032-01-01
+	same "other a+b+c 198.51.100.0/24 projects+Other 2030-01-01T00:00:00Z 2032-01-01T00:00:00Z new" \
+		"$(value '"\(.note) \(.tags | join("+")) \(.from | join("+")) \(.hosts | join("+")) \(.not_before) \(.expires) \(.title)"' key show "$sha256")"
+	# An empty list, an empty text and "never" take away.
+	k key set "$sha256" --note '' --tags '' --from '' --hosts '' --not-before never --expires never
+	same "null null null null null null" \
+		"$(value '"\(.note) \(.tags) \(.from) \(.hosts) \(.not_before) \(.expires)"' key show "$sha256")"
+	same "$sha256 $(jq -r .created <<<"$before")" "$(value '"\(.fingerprint) \(.created)"' key show "$sha256")"
+}
+
+@test "set refuses what add refuses, and changes nothing then" {
+	k key add owner --title old --not-before 2030-01-01 owner.pub
+	before=$(state)
+	refused 2 '--expires "2000-01-01" has passed' k key set "$sha256" --title new --expires 2000-01-01
+	refused 2 "the key would expire before it is valid" k key set "$sha256" --expires 2029-01-01
+	refused 2 '"192.0.2.*" is no list of addresses' k key set "$sha256" --from '192.0.2.*'
+	refused 2 '--hosts "a,,b" has an empty element' k key set "$sha256" --hosts a,,b
+	refused 2 '--tags ",a" has an empty element' k key set "$sha256" --tags ,a
+	refused 2 "the title is empty" k key set "$sha256" --title ' '
+	refused 2 "--note is too long" k key set "$sha256" --note "$(printf 'x%.0s' {1..5000})"
+	refused 3 "there is no key" k key set SHA256:nThbg6kX --title new
+	same "$before" "$(state)"
+}
+
+@test "set --project lets a key for single projects open one more" {
+	k key add owner --project "$project" owner.pub
+	try 1 k explain "$second" owner.pub
+	try 0 k key set "$sha256" --project "$second"
+	try 0 k explain "$second" owner.pub
+	try 0 k explain "$project" owner.pub
+	refused 4 "the account has this key for project $(hyphens "$second") already" k key set "$sha256" --project "$second"
+	refused 4 "the account is no member of project $(hyphens "$foreign")" k key set "$sha256" --project "$foreign"
+	refused 3 'there is no project "11111111"' k key set "$sha256" --project 11111111
+	# One for all projects has nothing to gain.
+	k key add owner --title wide other.pub
+	refused 4 'the key "wide" opens all of its account'"'"'s projects already' k key set "$(print_of other.pub)" --project "$project"
+	same null "$(value .projects key show "$(print_of other.pub)")"
+}
+
+@test "set --expires and --from hold from the next question on" {
+	k key add owner owner.pub
+	try 0 k explain "$project" owner.pub --at 2031-01-01 --from 192.0.2.1
+	k key set "$sha256" --expires 2030-12-31
+	try 1 k explain "$project" owner.pub --at 2031-01-01 --from 192.0.2.1
+	has key-expired
+	k key set "$sha256" --expires never --from 198.51.100.0/24
+	try 1 k explain "$project" owner.pub --at 2031-01-01 --from 192.0.2.1
+	has key-address
+	k key set "$sha256" --from ''
+	try 0 k explain "$project" owner.pub --at 2031-01-01 --from 192.0.2.1
+}
+
+@test "deactivate and activate, twice too; of several accounts it is one's own" {
+	k key add owner --title mine owner.pub
+	k key add student owner.pub
+	try 0 k key deactivate "$sha256" --account owner
+	same 'The key "mine" of "owner" is switched off, and opens nothing from the next login on.
+1 other account has registered the same key, and still uses it: keyacct key list shows who.' "$output"
+	try 0 k key deactivate "$sha256" --account owner
+	same "inactive active" "$(value '[.[] | select(.handle == "owner", .handle == "student")] | sort_by(.handle) | map(.state) | join(" ")' key list)"
+	try 1 k explain "$project" owner.pub
+	try 0 k explain "$foreign" owner.pub
+	try 0 k authorized-keys owner
+	lacks "$base64"
+	try 0 k key activate "$sha256" --account owner
+	same 'The key "mine" of "owner" is switched on.' "${lines[0]}"
+	try 0 k key activate "$sha256" --account owner
+	try 0 k explain "$project" owner.pub
+	for n in 1 2; do
+		k account add sharer-$n
+		k key add sharer-$n owner.pub
+	done
+	try 0 k key deactivate "$sha256" --account owner
+	has "3 other accounts have registered the same key, and still use it: keyacct key list shows who."
+}
+
+@test "add takes hosts and tags" {
+	k key add owner --hosts 'projects, other.example.org' --tags ' laptop ,blue' owner.pub
+	same "projects other.example.org laptop blue" "$(value '(.hosts + .tags) | join(" ")' key show "$sha256")"
+	try 0 k key show "$sha256"
+	grep -qx "hosts projects,other.example.org" < <(tr -s ' ' <<<"$output")
+	grep -qx "tags laptop,blue" < <(tr -s ' ' <<<"$output")
+	refused 2 "--hosts is empty: leave it out" k key add owner --hosts '' other.pub
+	refused 2 '--hosts "a," has an empty element' k key add owner --hosts 'a,' other.pub
+	refused 2 '--tags "a,,b" has an empty element' k key add owner --tags 'a,,b' other.pub
+	same 1 "$(value length key list)"
+}
+
+# The filters of list
+
+# listed OPTION...: the titles that key list shows, sorted
+listed() { value '[.[].title] | sort | join(" ")' key list "$@"; }
+
+@test "list filters by tag, type, state, last use and end; together they all have to hold" {
+	k key add owner --title a --tags work,home --expires 2030-01-01 owner.pub
+	k key add owner --title b --tags homework other.pub
+	k key add student --title c --tags home --expires 2031-01-01 student.pub
+	k key add owner --title d rsa2048.pub
+	k key deactivate "$(print_of other.pub)"
+	same "a c" "$(listed --tag home)"
+	same "a" "$(listed --tag home owner)"
+	same "b" "$(listed --tag homework)"
+	same "" "$(listed --tag hom)"
+	same "" "$(listed --tag work,home)"
+	same "d" "$(listed --type ssh-rsa)"
+	same "a b c" "$(listed --type ssh-ed25519)"
+	same "" "$(listed --type ssh)"
+	same "b" "$(listed --state inactive)"
+	same "a c d" "$(listed --state active)"
+	same "" "$(listed --expires-before 2030-01-01)"
+	same "a" "$(listed --expires-before 2030-01-01T00:00:01Z)"
+	same "a c" "$(listed --expires-before 2032-01-01)"
+	same "c" "$(listed --expires-before 2032-01-01 --tag home student)"
+	# Never used is not used since any time.
+	same "a b c d" "$(listed --unused-since 2020-01-01)"
+	refused 2 '--state "on": write active or inactive' k key list --state on
+	refused 2 '--unused-since "never" is no time' k key list --unused-since never
+	refused 2 '--expires-before "" is no time' k key list --expires-before ''
+	try 0 k key list --tag none
+	same "" "$output"
+}
+
+# used FINGERPRINT ACCOUNT PROJECT SECONDS: as if a login had noted it (the record of keyacct(5))
+used() {
+	perl -e '
+		my ($fp, $account, $project, $at) = @ARGV;
+		my $body = pack("Q>", $at) . pack("H*", $project =~ s/-//gr) . pack("H*", $account =~ s/-//gr) . pack("H*", $fp) .
+			pack("H*", "00000000000000000000ffffc0000207") . pack("Q>", 1);
+		use integer;
+		my $sum = 0xcbf29ce484222325;
+		$sum = ($sum ^ $_) * 0x100000001b3 for unpack("C*", $body);
+		print "kaUSE\x01\r\n" . pack("Q>", $sum) . $body;
+	' "$(base64 -d <<<"${1#SHA256:}=" | od -An -v -tx1 | tr -d ' \n')" "$2" "$3" "$4" >>"$db/private/usage.spool"
+}
+
+@test "list --unused-since knows the last use, and the last used comes first" {
+	k key add owner --title early owner.pub
+	k key add owner --title late other.pub
+	k key add owner --title not student.pub
+	account=$(value .id account show owner)
+	used "$sha256" "$account" "$project" "$(date -d 2026-01-01T00:00:00Z +%s)"
+	used "$(print_of other.pub)" "$account" "$project" "$(date -d 2026-02-01T00:00:00Z +%s)"
+	same "late early not" "$(value 'map(.title) | join(" ")' key list)"
+	same "2026-01-01T00:00:00Z 192.0.2.7 1 $(hyphens "$project")" \
+		"$(value '.last_used | "\(.at) \(.from) \(.count) \(.project)"' key show "$sha256")"
+	same "2026-02-01T00:00:00Z 2" "$(value '.last_used | "\(.at) \(.count)"' project show "$project")"
+	same "not" "$(listed --unused-since 2026-01-01)"
+	same "early not" "$(listed --unused-since 2026-01-01T00:00:01Z)"
+	same "early not" "$(listed --unused-since 2026-02-01)"
+	same "early late not" "$(listed --unused-since 2026-02-02)"
+}
+
+@test "list --csv: every value in quotes, quotes doubled, one line each" {
+	k key add owner --title 'say "hi", twice' --project "$project" --project "$second" owner.pub
+	try 0 k key list --csv
+	same '"TITLE","ACCOUNT","FINGERPRINT","MD5","PROJECTS","VALID","LAST USED"' "${lines[0]}"
+	same 2 "${#lines[@]}"
+	reach=$(printf '%s\n' "${project:0:8}" "${second:0:8}" | sort | paste -sd,)
+	same "\"say \"\"hi\"\", twice\",\"owner\",\"$sha256\",\"$(md5_of owner.pub | sed 's/^MD5://')\",\"$reach\",\"yes\",\"never\"" "${lines[1]}"
+	# A reader of such files finds the values again.
+	same "say \"hi\", twice|owner|$sha256" "$(perl -ne 'next if $. == 1; my @v = /"((?:[^"]|"")*)"(?:,|$)/g; s/""/"/g for @v; print join("|", @v[0 .. 2])' <<<"$output")"
+	# Nothing found is a heading, and no sentence.
+	try 0 k key list --csv --tag none
+	same '"TITLE","ACCOUNT","FINGERPRINT","MD5","PROJECTS","VALID","LAST USED"' "$output"
+	same "" "$stderr"
+}
+
+@test "VALID says why a key opens nothing now, whatever its projects are" {
+	k key add owner --title yes owner.pub
+	k key add owner --title late --not-before 2030-01-01 other.pub
+	k key add owner --title there --hosts elsewhere rsa2048.pub
+	k key add student --title off student.pub
+	k key add outsider --title out ecdsa256.pub
+	k key deactivate "$(print_of student.pub)"
+	k account suspend outsider
+	same "late key-not-yet,off key-inactive,out account-suspended,there key-host,yes yes" \
+		"$(k key list | tail -n +2 | awk '{print $1, $6}' | sort | paste -sd,)"
+	try 0 k key show "$(print_of student.pub)"
+	grep -qx "valid key-inactive" < <(tr -s ' ' <<<"$output")
+	k key add owner --title short --expires +1s rsa3072.pub
+	until_passed $(($(date +%s) + 1))
+	same key-expired "$(k key list | awk '$1 == "short" {print $6}')"
 }

@@ -154,9 +154,12 @@ fields() {
 	people
 	project=$(new_project --owner owner --title Climate)
 	k key add owner --project "$project" "$(pub owner)" >/dev/null
+	k group add staff >/dev/null
+	k member add "$project" @staff >/dev/null
 	agree "account" "$(fields account)" "$(value '.[0] | keys[]' account list | sort)"
 	agree "project" "$(fields project)" "$(value '.[0] | keys[]' project list | sort)"
-	agree "member" "$(fields member)" "$(value '.[0] | keys[]' member list "$project" | sort)"
+	agree "member" "$(fields member)" "$(value '.[] | keys[]' member list "$project" | sort -u)"
+	agree "group" "$(fields group)" "$(value '.[0] | keys[]' group list | sort)"
 	agree "key" "$(fields key)" "$(value '.[0] | keys[]' key list | sort)"
 	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
 	agree "explain" "$(fields explain)" "$(value '(keys[], (.registrations[0] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
@@ -210,6 +213,8 @@ shipped() { grep -v '^#' "$1" | sed 's,@HELPER@,/usr/libexec/keyacct-keys,'; }
 }
 
 @test "nss_keyacct(8) shows the lines that nsswitch.sed makes" {
+	# Every other line gains it at the end.
+	agree "nsswitch.sed" "passwd: files sss keyacct # note" "$(echo 'passwd: files sss # note' | sed -E -f share/nsswitch.sed)"
 	agree "nss_keyacct(8) and nsswitch.sed" "$(section nss_keyacct/nss_keyacct.8 SYNOPSIS | grep -E '^(passwd|group):')" \
 		"$(printf 'passwd:  files systemd\ngroup:   files systemd\n' | sed -E -f share/nsswitch.sed)"
 }
@@ -227,7 +232,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 @test "the README puts a host into service with the commands of tests/world, in their order" {
 	agree "README.md and tests/world" \
 		"$(commands 'Build and install' 'sshd and PAM' 'Let projects in' | grep -E "$INTO_SERVICE")" \
-		"$(sed -n '/--stage3/,$p' tests/world | sed -E 's/ (B|MODULES)="[^"]*"//g; s/ \$\{KEYACCT_MAKE:-\}//; s/ --no-print-directory//; s/ *>\/dev\/null.*//' |
+		"$(sed -n '/--stage3/,$p' tests/world | sed -E 's/ (B|MODULES)="[^"]*"//g; s/ \$\{KEYACCT_MAKE:-\}//; s/ --no-print-directory//; s/ -o all//; s/ *>\/dev\/null.*//' |
 			grep -E "$INTO_SERVICE")"
 }
 
@@ -251,7 +256,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 @test "what the README removes is what make install puts there" {
 	local file
 	commands 'Out of service' | grep '^rm ' >"$BATS_TEST_TMPDIR/rm.sh"
-	make --no-print-directory install B="${KEYACCT_BUILD:-build}" DESTDIR="$BATS_TEST_TMPDIR/root" >/dev/null
+	make --no-print-directory install -o all B="${KEYACCT_BUILD:-build}" DESTDIR="$BATS_TEST_TMPDIR/root" >/dev/null
 	# The same lines, on a copy of what is installed: nothing may be left, and every pattern has to match something.
 	mkdir -p "$BATS_TEST_TMPDIR/root/etc/ssh/sshd_config.d"
 	: >"$BATS_TEST_TMPDIR/root/etc/ssh/sshd_config.d/00-keyacct.conf"

@@ -21,7 +21,7 @@ roles() { value '[.[] | "\(.handle)=\(.role)"] | sort | join(" ")' member list "
 	same "outsider=owner owner=owner student=collaborator" "$(roles)"
 	try 0 k member list "$project"
 	same 4 "${#lines[@]}"
-	same "HANDLE ROLE SINCE EXPIRES FROM" "$(echo "${lines[0]}" | tr -s ' ')"
+	same "HANDLE ROLE SINCE EXPIRES NOT BEFORE" "$(echo "${lines[0]}" | tr -s ' ')"
 	try 0 k member remove "$project" student
 	same '"student" is no member of the project any more, and gets in no more from the next login on.' "$output"
 	same "outsider=owner owner=owner" "$(roles)"
@@ -34,6 +34,29 @@ roles() { value '[.[] | "\(.handle)=\(.role)"] | sort | join(" ")' member list "
 		same "owner=owner" "$(roles)"
 	done
 	same "$(k member list "$project")" "$(k member ls "$project")"
+}
+
+@test "added again, a member keeps the role and the times that are not given" {
+	window() { value '.[] | select(.handle == "student") | "\(.role) \(.not_before) \(.expires)"' member list "$project"; }
+	try 0 k member add "$project" student --role owner --not-before 2030-01-01 --expires 2031-01-01
+	same '"student" is an owner of the project now, not before 2030-01-01T00:00:00Z, until 2031-01-01T00:00:00Z.' "$output"
+	try 0 k member add "$project" student
+	same '"student" is an owner of the project now, not before 2030-01-01T00:00:00Z, until 2031-01-01T00:00:00Z.' "$output"
+	same "owner 2030-01-01T00:00:00Z 2031-01-01T00:00:00Z" "$(window)"
+	try 0 k member add "$project" student --role collaborator
+	same "collaborator 2030-01-01T00:00:00Z 2031-01-01T00:00:00Z" "$(window)"
+	try 0 k member add "$project" student --expires 2032-01-01
+	same "collaborator 2030-01-01T00:00:00Z 2032-01-01T00:00:00Z" "$(window)"
+	refused 2 "would end before it begins" k member add "$project" student --expires 2029-01-01
+	try 0 k member add "$project" student --not-before never
+	same '"student" is a collaborator of the project now, until 2032-01-01T00:00:00Z.' "$output"
+	same "collaborator null 2032-01-01T00:00:00Z" "$(window)"
+	try 0 k member add "$project" student --expires never
+	same '"student" is a collaborator of the project now.' "$output"
+	same "collaborator null null" "$(window)"
+	# The last owner may be named again without anything.
+	try 0 k member add "$project" owner
+	same "owner=owner student=collaborator" "$(roles)"
 }
 
 @test "a project without members says what to do" {
@@ -64,11 +87,11 @@ roles() { value '[.[] | "\(.handle)=\(.role)"] | sort | join(" ")' member list "
 }
 
 @test "the last owner can be neither removed, demoted nor given an end or a late beginning" {
-	sentence="\"owner\" is the last owner of project $uuid: add another owner first (keyacct member add $uuid ACCOUNT --role owner), or remove the project"
+	sentence="\"owner\" is the last owner of project $uuid (a group, a suspended account or an owner with an end does not count): add another owner first (keyacct member add $uuid ACCOUNT --role owner), or remove the project"
 	k member add "$project" student
 	before=$(state)
 	refused 4 "$sentence" k member remove "$project" owner
-	refused 4 "$sentence" k member add "$project" owner
+	refused 4 "$sentence" k member add "$project" owner --expires +90d
 	refused 4 "$sentence" k member add "$project" owner --role collaborator
 	refused 4 "$sentence" k member add "$project" owner --role owner --expires +90d
 	refused 4 "$sentence" k member add "$project" owner --role owner --not-before +1d
@@ -81,6 +104,30 @@ roles() { value '[.[] | "\(.handle)=\(.role)"] | sort | join(" ")' member list "
 	refused 4 '"owner" is the last owner' k account remove owner
 	# The one with an end may go.
 	try 0 k member remove "$project" student
+}
+
+@test "a suspended owner does not count as another owner, and may go" {
+	k member add "$project" student --role owner
+	k account suspend student
+	refused 4 '"owner" is the last owner' k member remove "$project" owner
+	refused 4 '"owner" is the last owner' k member add "$project" owner --role collaborator
+	refused 4 '"owner" is the last owner' k account remove owner
+	k account resume student
+	try 0 k member remove "$project" owner
+	same "student=owner" "$(roles)"
+}
+
+@test "a suspended owner may leave while another one remains" {
+	k member add "$project" student --role owner
+	k account suspend student
+	try 0 k member remove "$project" student
+	same "owner=owner" "$(roles)"
+}
+
+@test "two options of one name are refused" {
+	refused 2 "--role is given twice" k member add "$project" student --role owner --role collaborator
+	refused 2 "--expires is given twice" k member add "$project" student --expires +1d --expires=+2d
+	same "owner=owner" "$(roles)"
 }
 
 @test "an owner from later on does not count as another owner" {
@@ -117,7 +164,7 @@ roles() { value '[.[] | "\(.handle)=\(.role)"] | sort | join(" ")' member list "
 
 @test "a distance counts from now" {
 	before=$(date +%s)
-	k member add "$project" student --not-before +30m --expires +2w
+	k member add "$project" student --not-before +30min --expires +2w
 	after=$(date +%s)
 	from=$(value '.[] | select(.handle == "student") | .not_before | fromdate' member list "$project")
 	until=$(value '.[] | select(.handle == "student") | .expires | fromdate' member list "$project")
@@ -128,7 +175,7 @@ roles() { value '[.[] | "\(.handle)=\(.role)"] | sort | join(" ")' member list "
 }
 
 @test "what is no time is refused" {
-	for bad in tomorrow 2030-02-30 2030-13-01 30d +30 +d +30y 2030-01-01T25:00:00Z 2030-01-01T00:00 1 '' +99999999999d 2030-1-1; do
+	for bad in tomorrow 2030-02-30 2030-13-01 30d +30 +d +30m +30M +30mo +30y +1.5d +-1d 2030-01-01T25:00:00Z 2030-01-01T00:00 1 '' +99999999999d 2030-1-1; do
 		refused 2 "--expires \"$bad\" is no time" k member add "$project" student --expires "$bad"
 		refused 2 "--not-before \"$bad\" is no time" k member add "$project" student --not-before "$bad"
 	done
@@ -177,4 +224,21 @@ roles() { value '[.[] | "\(.handle)=\(.role)"] | sort | join(" ")' member list "
 	has key-reach
 	# A key for all of the account's projects opens it again.
 	try 0 k explain "$project" "$(pub owner)"
+	# And pasted again, the other one does.
+	try 0 k key add student --project "$project" "$(pub student)"
+	try 0 k explain "$project" "$(pub student)"
+	same 2 "$(value '.projects | length' key show "$(print_of "$(pub student)")")"
+}
+
+@test "after an end that has passed a member comes back without the keys of that time, and can paste them again" {
+	k member add "$project" student --expires +1s
+	k key add student --project "$project" "$(pub student)"
+	until_passed $(($(date +%s) + 1))
+	try 1 k explain "$project" "$(pub student)"
+	has member-expired
+	k member add "$project" student --expires never
+	try 1 k explain "$project" "$(pub student)"
+	has key-reach
+	try 0 k key add student --project "$project" "$(pub student)"
+	try 0 k explain "$project" "$(pub student)"
 }

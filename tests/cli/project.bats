@@ -68,14 +68,14 @@ name=829e7b5693d611e7ae8ee70cea5e8cd7
 
 @test "an id to add must be a whole UUID" {
 	for bad in 829e7b56 hello ${name}0 ''; do
-		refused 2 "\"$bad\" is no UUID; leave it out for a new one" k project add "$bad"
+		refused 2 "\"$bad\" is no UUID that can be an id; leave it out for a new one" k project add "$bad"
 	done
 	same "[]" "$(k --json project list)"
 }
 
-# bats test_tags=bug
 @test "the id of all zeros is not taken for no id" {
-	try 2 k project add 00000000-0000-0000-0000-000000000000
+	refused 2 "is no UUID that can be an id" k project add 00000000-0000-0000-0000-000000000000
+	same "[]" "$(k --json project list --all)"
 }
 
 @test "a taken id is a conflict that names it, also when the project is deleted" {
@@ -173,30 +173,50 @@ name=829e7b5693d611e7ae8ee70cea5e8cd7
 
 @test "set without an option is an error: there is nothing to change" {
 	k project add $id
-	try 2 k project set $id
+	refused 2 "nothing to change: give one of --title, --home, --shell, --ssh and --agent" k project set $id
 }
 
 @test "a home or shell is an absolute path without a colon" {
 	for bad in projects/x ./x ../x /pro:jects '~/x' 'x'; do
-		refused 2 "\"$bad\" cannot be a home or shell: an absolute path without a colon is wanted" k project add --home "$bad"
-		refused 2 "\"$bad\" cannot be a home or shell" k project add --shell "$bad"
+		for option in --home --shell; do
+			refused 2 "$option \"$bad\" cannot be used: an absolute path is wanted, without a colon, control or invisible characters" \
+				k project add $option "$bad"
+		done
 	done
 	k project add $id
-	refused 2 "cannot be a home or shell" k project set $id --home relative
-	refused 2 "cannot be a home or shell" k project set $id --shell ''
+	refused 2 '--home "relative" cannot be used' k project set $id --home relative
+	refused 2 '--shell "" cannot be used' k project set $id --shell ''
 	same "/projects/$id /bin/bash" "$(value '"\(.home) \(.shell)"' project show $id)"
 	same 1 "$(value length project list --all)"
 }
 
-# bats test_tags=bug
 @test "a home or shell with a control character is refused, not changed" {
 	for bad in $'/srv/a\nb' $'/srv/a\tb' $'/srv/a\eb' $'/srv/\u202eb' $'/srv/a\n'; do
-		try 2 k project add --home "$bad"
-		try 2 k project add --shell "$bad"
+		refused 2 "--home" k project add --home "$bad"
+		[[ $stderr == *"cannot be used"* ]]
+		refused 2 "--shell" k project add --shell "$bad"
+		[[ $stderr == *"cannot be used"* ]]
 	done
+	same "[]" "$(k --json project list --all)"
 }
 
-# bats test_tags=bug
+@test "a shell that is no program on this host comes with a warning" {
+	for shell in /bin/none /etc/passwd; do
+		try 0 k project add --shell $shell
+		has "is added"
+		same "keyacct: $shell is no program on this host: nobody can log in until it is" "$stderr"
+	done
+	k project add $id
+	try 0 k project set $id --shell /bin/none
+	same "keyacct: /bin/none is no program on this host: nobody can log in until it is" "$stderr"
+	same /bin/none "$(value .shell project show $id)"
+	run --separate-stderr k --json project set $id --shell /bin/none
+	same 0 "$status"
+	same "/bin/none is no program on this host: nobody can log in until it is" "$(jq -r .warning.message <<<"$stderr")"
+	try 0 k project set $id --shell /bin/sh
+	same "" "$stderr"
+}
+
 @test "a home is taken letter by letter" {
 	k project add $id --home '/srv/a  b '
 	same '/srv/a  b ' "$(value .home project show $id)"
@@ -235,7 +255,6 @@ name=829e7b5693d611e7ae8ee70cea5e8cd7
 	same 5000 "$(value .uid project add --uid 5000)"
 }
 
-# bats test_tags=bug
 @test "--uid refuses a number that is a group of this host: a project's gid is its uid" {
 	echo 'staffonly:x:5001:' >>/etc/group
 	run k project add --uid 5001
@@ -270,7 +289,6 @@ name=829e7b5693d611e7ae8ee70cea5e8cd7
 	same /usr/sbin/nologin "$(getent passwd $name | cut -d: -f7)"
 }
 
-# bats test_tags=bug
 @test "--uid names the other project as a project, also on a host in service" {
 	default_db
 	k project add $id --uid 5003

@@ -59,7 +59,6 @@ leave() {
 	same "$(jq -cS . <<<"$before" | head -1)" "$(k --json account list | jq -cS '[.[] | if .handle == "owner" then .projects = 1 else . end]')"
 }
 
-# bats test_tags=bug
 @test "a disk with a few pages left: at every size all or nothing, and no gap stays" {
 	for free in $(seq 0 16); do
 		small_disk >/dev/null
@@ -87,7 +86,6 @@ leave() {
 	done
 }
 
-# bats test_tags=bug
 @test "a disk that was full before the first command: the sentence is about room, not damage" {
 	small_disk
 	rm $db/*lock $db/private/*lock
@@ -139,6 +137,7 @@ leave() {
 }
 
 @test "a limit on open files or on memory is an error, not a crash" {
+	[ -z "$KEYACCT_MODULES" ] || skip "a sanitizer needs more memory than the limit"
 	k project add $id --owner owner
 	k project list >/dev/null
 	before=$(state)

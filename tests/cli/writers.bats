@@ -126,7 +126,6 @@ hold() {
 	[[ $stderr == *"last use"* ]]
 }
 
-# bats test_tags=bug
 @test "a stopped drain: with --json standard error is JSON too" {
 	hold $db/private/usage.lock
 	try 0 timeout 9 keyacct --json project list

@@ -1,6 +1,6 @@
 /*
- * SSH_AUTH_INFO_0 and SSH_CONNECTION, as sshd gives them to PAM. What is taken for a key is compared with what OpenSSL makes
- * of the first publickey line.
+ * SSH_AUTH_INFO_0 and SSH_CONNECTION, as sshd gives them to PAM. What is taken for a key is compared with what OpenSSL
+ * makes of the first publickey line.
  */
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -55,7 +55,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(r != KA_NOTFOUND || (strncmp(text, "publickey ", 10) != 0 && strstr(text, "\npublickey ") == NULL));
 	if (authinfo_address(text, address) == KA_OK) {
 		ka_address_format(address, written);
-		CHECK(strcmp(written, "-") == 0 || (ka_address_parse(written, again) == KA_OK && memcmp(address, again, 16) == 0));
+		CHECK(strcmp(written, "-") == 0 ||
+		      (ka_address_parse(written, again) == KA_OK && memcmp(address, again, 16) == 0));
 	}
 	free(text);
 	return 0;

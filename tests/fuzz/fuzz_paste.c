@@ -1,6 +1,6 @@
 /*
- * What a person pastes as a public key, and the key's own bytes. What is accepted is canonical: written as a line, it reads as
- * the same key. What is refused leaves an empty key and one printable sentence.
+ * What a person pastes as a public key, and the key's own bytes. What is accepted is canonical: written as a line, it
+ * reads as the same key. What is refused leaves an empty key and one printable sentence.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -41,7 +41,8 @@ check_key(const struct ka_sshkey *key)
 	n = snprintf(line, sizeof(line), "%s %s %s\n", key->type, text, comment);
 	CHECK(ka_paste_parse(line, (size_t)n, &again, &err) == KA_OK);
 	CHECK(strcmp(key->type, again.type) == 0 && key->bloblen == again.bloblen && key->bits == again.bits);
-	CHECK(memcmp(key->blob, again.blob, key->bloblen) == 0 && memcmp(key->sha256, again.sha256, KA_SHA256_LEN) == 0);
+	CHECK(
+	    memcmp(key->blob, again.blob, key->bloblen) == 0 && memcmp(key->sha256, again.sha256, KA_SHA256_LEN) == 0);
 	CHECK(strcmp(comment, again.comment) == 0);
 }
 

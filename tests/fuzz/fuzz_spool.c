@@ -25,8 +25,9 @@ static uint8_t spool[SPOOL_MAX];
 static void
 remove_dir(void)
 {
-	static const char *const names[] = {"names.mdb", "names.mdb-lock", "private/access.mdb", "private/access.mdb-lock",
-	    "private/usage.mdb", "private/usage.mdb-lock", "private/usage.lock", "private/usage.spool", "private/lock", "private"};
+	static const char *const names[] = {"names.mdb", "names.mdb-lock", "private/access.mdb",
+	    "private/access.mdb-lock", "private/usage.mdb", "private/usage.mdb-lock", "private/usage.lock",
+	    "private/usage.spool", "private/lock", "private"};
 	char path[128];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -1,6 +1,6 @@
 /*
- * What people and sshd write: ids, times, addresses and their lists, base64, fingerprints, handles. The first byte chooses, the
- * rest is the text. What is read can be written, and what is written reads as the same.
+ * What people and sshd write: ids, times, addresses and their lists, base64, fingerprints, handles. The first byte
+ * chooses, the rest is the text. What is read can be written, and what is written reads as the same.
  */
 #include <string.h>
 

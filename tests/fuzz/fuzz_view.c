@@ -1,8 +1,8 @@
 /*
  * The lock-free reader on damaged files. The input is a list of damages to one of four files that the installed liblmdb
- * wrote: bytes and 16-bit numbers anywhere, page headers, nodes and meta pages in particular, pages copied, swapped, torn and
- * zeroed, the end cut off; those after a mark happen in mid-walk. Whatever is done, every row that is returned was written
- * into that file once, each call reads a bounded number of pages, and iteration goes up and ends.
+ * wrote: bytes and 16-bit numbers anywhere, page headers, nodes and meta pages in particular, pages copied, swapped,
+ * torn and zeroed, the end cut off; those after a mark happen in mid-walk. Whatever is done, every row that is returned
+ * was written into that file once, each call reads a bounded number of pages, and iteration goes up and ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,9 +57,9 @@ struct file {
 
 static struct file files[FILES];
 static struct file *file;
-static size_t length;                 /* of the file as it is now */
+static size_t length; /* of the file as it is now */
 static unsigned reads, late_at, open_files;
-static struct input late;             /* what happens at the read number late_at */
+static struct input late; /* what happens at the read number late_at */
 static bool dirty[1024];
 
 static uint64_t
@@ -134,7 +134,8 @@ make_tables(MDB_txn *txn)
 		CHECK(mdb_dbi_open(txn, ka_record_table_name(tables[i]), MDB_CREATE, &dbi) == 0);
 }
 
-/* 0: empty tables. 1: names.mdb, one transaction. 2: rows changed in many transactions, old pages left. 3: three levels. */
+/* 0: empty tables. 1: names.mdb, one transaction. 2: rows changed in many transactions, old pages left. 3: three
+ * levels. */
 static void
 fill(struct file *f, int kind, MDB_env *env)
 {
@@ -225,7 +226,9 @@ changed(const uint8_t *page, size_t at, struct input *in)
 
 	if (way % 4 == 0)
 		return take16(in);
-	return way % 4 == 1 ? (uint16_t)(old + way / 4) : way % 4 == 2 ? (uint16_t)(old - way / 4) : (uint16_t)(old ^ (1U << way / 4 % 16));
+	return way % 4 == 1   ? (uint16_t)(old + way / 4)
+	       : way % 4 == 2 ? (uint16_t)(old - way / 4)
+			      : (uint16_t)(old ^ (1U << way / 4 % 16));
 }
 
 static void
@@ -395,7 +398,8 @@ walk_table(struct ka_view *view, enum ka_table table, const uint8_t *prefix, siz
 static enum ka_result
 walk(struct ka_view *view, void *arg)
 {
-	static const enum ka_table tables[] = {KA_TABLE_NAME, KA_TABLE_NAME_UID, KA_TABLE_KEY, KA_TABLE_META, KA_TABLE_BLOB};
+	static const enum ka_table tables[] = {
+	    KA_TABLE_NAME, KA_TABLE_NAME_UID, KA_TABLE_KEY, KA_TABLE_META, KA_TABLE_BLOB};
 	size_t stride = file->nknown / GETS + 1;
 	struct ka_row row;
 

@@ -1,9 +1,9 @@
 #ifndef TESTS_HOST_FAILING_H
 #define TESTS_HOST_FAILING_H
 /*
- * System and library calls that fail on purpose, in a program that loads the real modules: its own open, pread, malloc and
- * so on stand before the C library's. They fail only for callers inside a keyacct module, so that what is tested is what the
- * module makes of it and not what libpam or the C library do. Link with -rdynamic. One thread.
+ * System and library calls that fail on purpose, in a program that loads the real modules: its own open, pread, malloc
+ * and so on stand before the C library's. They fail only for callers inside a keyacct module, so that what is tested is
+ * what the module makes of it and not what libpam or the C library do. Link with -rdynamic. One thread.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -33,8 +33,8 @@ enum call {
 	CALLS
 };
 
-static const char *const call_names[CALLS] __attribute__((unused)) = {"open", "fstat", "pread", "malloc", "openat", "write",
-    "flock", "fcntl", "renameat", "getrandom", "mkdir", "read", "stat"};
+static const char *const call_names[CALLS] __attribute__((unused)) = {"open", "fstat", "pread", "malloc", "openat",
+    "write", "flock", "fcntl", "renameat", "getrandom", "mkdir", "read", "stat"};
 
 /* What is to fail: the calls ${first}, ${first} + 1 … ${last} of one kind, counted from 1, with ${err}; 0: none. */
 static struct {
@@ -115,11 +115,11 @@ void *__libc_calloc(size_t n, size_t size);
 void __libc_free(void *p);
 
 /* dlsym gives functions as data pointers. */
-#define REAL(name)                                                             \
-	static __typeof__(name) *real;                                         \
-	if (real == NULL) {                                                    \
-		void *found = dlsym(RTLD_NEXT, #name);                         \
-		memcpy(&real, &found, sizeof(real));                           \
+#define REAL(name)                                     \
+	static __typeof__(name) *real;                 \
+	if (real == NULL) {                            \
+		void *found = dlsym(RTLD_NEXT, #name); \
+		memcpy(&real, &found, sizeof(real));   \
 	}
 #define CALLER (__builtin_extract_return_addr(__builtin_return_address(0)))
 

@@ -1,6 +1,7 @@
 /*
  * guest SCENARIO NAME UID HOME SHELL: a host program in one of the states that hosts get into, and what the module must
- * answer there and leave behind. NAME is a project of the installed database. Silent; status 0 when all was as it must be.
+ * answer there and leave behind. NAME is a project of the installed database. Silent; status 0 when all was as it must
+ * be.
  */
 #include <fcntl.h>
 #include <dirent.h>
@@ -24,11 +25,12 @@
 
 #include "tests/host/guest.h"
 
-#define LOOKUPS 100000
-#define THREADS 64
+#define LOOKUPS    100000
+#define THREADS    64
 #define PER_THREAD 500
 
-/* Everything about the process that a caller could miss: descriptors, threads, mappings, signals, locale, directory, limits. */
+/* Everything about the process that a caller could miss: descriptors, threads, mappings, signals, locale, directory,
+ * limits. */
 struct process {
 	char text[16384];
 	size_t len;
@@ -59,7 +61,8 @@ note_descriptors(struct process *p)
 		if ((n = readlink(path, target, sizeof(target) - 1)) < 0)
 			continue;
 		target[n] = '\0';
-		note(p, "fd %d %s flags %x %x\n", fd, target, (unsigned)fcntl(fd, F_GETFD), (unsigned)fcntl(fd, F_GETFL));
+		note(p, "fd %d %s flags %x %x\n", fd, target, (unsigned)fcntl(fd, F_GETFD),
+		    (unsigned)fcntl(fd, F_GETFL));
 	}
 }
 
@@ -173,7 +176,8 @@ leaves_nothing(void)
 	check_same(&before, &after);
 }
 
-/* A caller may look at errno after "not found" as getpwnam(3) has it: 0 or one of the four, whatever the module did inside. */
+/* A caller may look at errno after "not found" as getpwnam(3) has it: 0 or one of the four, whatever the module did
+ * inside. */
 static void
 errno_surprises_nobody(void)
 {
@@ -280,7 +284,7 @@ after_closefrom(void)
 		check_answers();
 	for (int fd = 0; fd < 32; fd++)
 		CHECK(fstat(fd, &after) == 0 && after.st_ino == before[fd].st_ino && after.st_size == 4 &&
-		    lseek(fd, 0, SEEK_CUR) == 2 && fcntl(fd, F_GETFD) == 0);
+		      lseek(fd, 0, SEEK_CUR) == 2 && fcntl(fd, F_GETFD) == 0);
 	CHECK(read(file, &byte, 1) == 1 && byte == 's');
 	/* None at all: the lookup's own descriptor is then 0. */
 	closefrom(0);
@@ -328,7 +332,8 @@ check_right_or_error(void)
 
 	for (enum way way = PWNAM; way < WAYS; way++) {
 		ask(way, known.name, known.uid, &a);
-		CHECK(is_right(way, &a) || (a.rc != 0 && a.rc != ENOENT && a.rc != ESRCH && a.rc != EBADF && a.rc != EPERM && !a.found));
+		CHECK(is_right(way, &a) ||
+		      (a.rc != 0 && a.rc != ENOENT && a.rc != ESRCH && a.rc != EBADF && a.rc != EPERM && !a.found));
 		errors += a.rc != 0;
 		ask(way, absent_name, ABSENT_UID, &a);
 		CHECK(!a.found);
@@ -459,12 +464,13 @@ refused_fstat(void)
 	check_unavailable();
 }
 
-/* What "files" and the module need together, and the end of the process for all else: above all no lock, map, socket or fork. */
+/* What "files" and the module need together, and the end of the process for all else: above all no lock, map, socket or
+ * fork. */
 static void
 only_reading_allowed(void)
 {
-	static const int calls[] = {SYS_openat, SYS_newfstatat, SYS_fstat, SYS_pread64, SYS_close, SYS_read, SYS_lseek, SYS_brk,
-	    SYS_exit_group};
+	static const int calls[] = {SYS_openat, SYS_newfstatat, SYS_fstat, SYS_pread64, SYS_close, SYS_read, SYS_lseek,
+	    SYS_brk, SYS_exit_group};
 
 	check_answers();
 	filter(calls, sizeof(calls) / sizeof(calls[0]), SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);
@@ -566,8 +572,8 @@ print(void)
 	for (enum way way = PWNAM; way < WAYS; way++) {
 		ask(way, known.name, known.uid, &a);
 		if (way == PWNAM || way == PWUID)
-			printf("%d %s:%s:%u:%u:%s:%s:%s\n", a.rc, a.pw.pw_name, a.pw.pw_passwd, a.pw.pw_uid, a.pw.pw_gid, a.pw.pw_gecos,
-			    a.pw.pw_dir, a.pw.pw_shell);
+			printf("%d %s:%s:%u:%u:%s:%s:%s\n", a.rc, a.pw.pw_name, a.pw.pw_passwd, a.pw.pw_uid,
+			    a.pw.pw_gid, a.pw.pw_gecos, a.pw.pw_dir, a.pw.pw_shell);
 		else
 			printf("%d %s:%s:%u\n", a.rc, a.gr.gr_name, a.gr.gr_passwd, a.gr.gr_gid);
 		ask(way, absent_name, ABSENT_UID, &a);

@@ -1,8 +1,8 @@
 #ifndef TESTS_HOST_GUEST_H
 #define TESTS_HOST_GUEST_H
 /*
- * What the host programs share: one project that is known to be there, the questions about it through the C library, and
- * what the answers have to be. The module is the installed one, loaded by glibc as nsswitch.conf says.
+ * What the host programs share: one project that is known to be there, the questions about it through the C library,
+ * and what the answers have to be. The module is the installed one, loaded by glibc as nsswitch.conf says.
  */
 #include <errno.h>
 #include <grp.h>
@@ -13,12 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                                                        \
-	do {                                                                                                    \
-		if (!(condition)) {                                                                             \
+#define CHECK(condition)                                                                                       \
+	do {                                                                                                   \
+		if (!(condition)) {                                                                            \
 			dprintf(2, "%s:%d: not true: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno); \
-			_exit(1);                                                                               \
-		}                                                                                               \
+			_exit(1);                                                                              \
+		}                                                                                              \
 	} while (0)
 
 /* Ways to ask. */
@@ -79,10 +79,10 @@ is_right(enum way way, const struct answer *a)
 		return false;
 	if (way == GRNAM || way == GRGID)
 		return strcmp(a->gr.gr_name, known.name) == 0 && a->gr.gr_gid == known.uid && a->gr.gr_mem[0] == NULL &&
-		    strcmp(a->gr.gr_passwd, "*") == 0;
+		       strcmp(a->gr.gr_passwd, "*") == 0;
 	return strcmp(a->pw.pw_name, known.name) == 0 && a->pw.pw_uid == known.uid && a->pw.pw_gid == known.uid &&
-	    strcmp(a->pw.pw_dir, known.home) == 0 && strcmp(a->pw.pw_shell, known.shell) == 0 &&
-	    strcmp(a->pw.pw_passwd, "*") == 0 && a->pw.pw_gecos[0] == '\0';
+	       strcmp(a->pw.pw_dir, known.home) == 0 && strcmp(a->pw.pw_shell, known.shell) == 0 &&
+	       strcmp(a->pw.pw_passwd, "*") == 0 && a->pw.pw_gecos[0] == '\0';
 }
 
 /* The project is found by every way; what is ours and not there, and what is not ours, is not found; root is root. */
@@ -124,7 +124,8 @@ check_answers(void)
 	check_root();
 }
 
-/* The database cannot be read: an error that does not mean "no such user" (getpwnam(3)), for what is ours and for that alone. */
+/* The database cannot be read: an error that does not mean "no such user" (getpwnam(3)), for what is ours and for that
+ * alone. */
 static inline void
 check_unavailable(void)
 {
@@ -144,7 +145,8 @@ know(char **words)
 {
 	size_t len;
 
-	known = (struct expected){.name = words[0], .uid = (uid_t)strtoul(words[1], NULL, 10), .home = words[2], .shell = words[3]};
+	known = (struct expected){
+	    .name = words[0], .uid = (uid_t)strtoul(words[1], NULL, 10), .home = words[2], .shell = words[3]};
 	(void)snprintf(absent_name, sizeof(absent_name), "%s", known.name);
 	len = strlen(absent_name);
 	absent_name[len - 1] = absent_name[len - 1] == '0' ? '1' : '0';

@@ -1,13 +1,13 @@
 /*
  * What an unprivileged user of the same host can do. Started as such a user; nothing here needs a right.
  *
- *   neighbour hold DIR    open names.mdb until no more fits, lock it in every way there is, map it, watch the directories,
- *                         read it in a loop and throw it out of the cache. Prints "ready" and goes on until its end.
- *   neighbour fill PATH…  fill these directories until nothing more fits, and take processes. Prints "ready" and waits.
- *   neighbour try DIR RUN try to open for writing, make, replace, link, remove, change or lock what is in these directories.
- *                         Prints what succeeded, which must be nothing.
- *   neighbour race DIR    the same for the moment in which a database is made: open whatever appears in DIR except
- *                         names.mdb, which is for everyone also under its name while it is being made. Prints "ready", then what succeeded, until its end.
+ *   neighbour hold DIR    open names.mdb until no more fits, lock it in every way there is, map it, watch the
+ * directories, read it in a loop and throw it out of the cache. Prints "ready" and goes on until its end. neighbour
+ * fill PATH…  fill these directories until nothing more fits, and take processes. Prints "ready" and waits. neighbour
+ * try DIR RUN try to open for writing, make, replace, link, remove, change or lock what is in these directories. Prints
+ * what succeeded, which must be nothing. neighbour race DIR    the same for the moment in which a database is made:
+ * open whatever appears in DIR except names.mdb, which is for everyone also under its name while it is being made.
+ * Prints "ready", then what succeeded, until its end.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -224,12 +224,12 @@ try_file(const char *path, const char *mine)
 static int
 try(const char *db, const char *run)
 {
-	static const char *const in_db[] = {"names.mdb", "names.mdb-lock", "new", ".names.mdb.new", "names.mdb.new", "private",
-	    "private/access.mdb", "private/access.mdb-lock", "private/usage.mdb", "private/usage.mdb-lock", "private/lock",
-	    "private/usage.lock", "private/usage.spool", "private/usage.spool.1", "private/new"};
+	static const char *const in_db[] = {"names.mdb", "names.mdb-lock", "new", ".names.mdb.new", "names.mdb.new",
+	    "private", "private/access.mdb", "private/access.mdb-lock", "private/usage.mdb", "private/usage.mdb-lock",
+	    "private/lock", "private/usage.lock", "private/usage.spool", "private/usage.spool.1", "private/new"};
 	static const char *const in_run[] = {"sessions", "sessions/1-00000000", "sessions/.1-00000000", "new"};
-	static const char *const hidden[] = {"private/access.mdb", "private/usage.mdb", "private/lock", "private/usage.lock",
-	    "private/usage.spool", "private/access.mdb-lock", "names.mdb-lock"};
+	static const char *const hidden[] = {"private/access.mdb", "private/usage.mdb", "private/lock",
+	    "private/usage.lock", "private/usage.spool", "private/access.mdb-lock", "names.mdb-lock"};
 	char path[PATH_MAX], mine[] = "/tmp/neighbour.XXXXXX";
 	DIR *d;
 
@@ -265,7 +265,8 @@ race(const char *dir)
 {
 	static const char *const names[] = {"names.mdb-lock", "names.mdb.new-lock", "private/access.mdb",
 	    "private/access.mdb-lock", "private/access.mdb.new", "private/access.mdb.new-lock", "private/usage.mdb",
-	    "private/usage.mdb-lock", "private/usage.mdb.new", "private/usage.mdb.new-lock", "private/lock", "private/usage.lock"};
+	    "private/usage.mdb-lock", "private/usage.mdb.new", "private/usage.mdb.new-lock", "private/lock",
+	    "private/usage.lock"};
 	char path[PATH_MAX];
 
 	(void)puts("ready");
@@ -281,7 +282,8 @@ race(const char *dir)
 		}
 		while (d != NULL && (e = readdir(d)) != NULL) {
 			join(path, dir, e->d_name);
-			if (e->d_name[0] != '.' && strcmp(e->d_name, "names.mdb") != 0 && strcmp(e->d_name, "names.mdb.new") != 0)
+			if (e->d_name[0] != '.' && strcmp(e->d_name, "names.mdb") != 0 &&
+			    strcmp(e->d_name, "names.mdb.new") != 0)
 				report(open(path, O_RDONLY | O_CLOEXEC) >= 0, "read", path);
 			report(open(path, O_WRONLY | O_CLOEXEC) >= 0, "opened for writing", path);
 		}

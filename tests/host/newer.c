@@ -1,6 +1,7 @@
 /*
  * newer DIR compatible|incompatible: rewrite names.mdb as a version to come might. Compatible: every row has one of the
- * compatible bits and more at its end, and there is one more table. Incompatible: every row has another number in the low bits.
+ * compatible bits and more at its end, and there is one more table. Incompatible: every row has another number in the
+ * low bits.
  */
 #include <lmdb.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
- * nss_failing NAME UID HOME SHELL: every call that the installed NSS module makes to the system fails in turn: the first
- * alone, the second alone …, and from each one on for good, with every error that fits. The answer about a project that is
- * there is right or an error, and never "no such user"; about one that is not there it is never another one's; and nothing
- * that was opened or allocated stays.
+ * nss_failing NAME UID HOME SHELL: every call that the installed NSS module makes to the system fails in turn: the
+ * first alone, the second alone …, and from each one on for good, with every error that fits. The answer about a
+ * project that is there is right or an error, and never "no such user"; about one that is not there it is never another
+ * one's; and nothing that was opened or allocated stays.
  */
 #include "tests/host/failing.h"
 
@@ -47,7 +47,8 @@ fail_nth(enum call call, enum way way, bool there, unsigned n, bool for_good, in
 	plan.cut = cut;
 	check_one(way, there, &a);
 	reached = failed > 0;
-	/* No answer that was computed without what could not be had. A short read is completed, an interrupted one repeated. */
+	/* No answer that was computed without what could not be had. A short read is completed, an interrupted one
+	 * repeated. */
 	if (reached && for_good && err != 0)
 		CHECK(a.rc == EIO || a.rc == EAGAIN);
 	if (reached && err == 0 && cut > 0)

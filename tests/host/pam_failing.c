@@ -1,8 +1,9 @@
 /*
- * pam_failing NAME UID HOME SHELL CLOSED KEY MODULE: every call that the installed PAM module and, below it, the NSS module make to
- * the system fails in turn. NAME is a project that KEY ("SSH_AUTH_INFO_0=…") may enter, CLOSED one that is archived.
- * Nobody enters CLOSED, whatever fails; into NAME the answer is yes or an error; never yes when access could not be
- * read, and never "no" as if it had been. Nothing stays: no descriptor, no memory, no session in the registry.
+ * pam_failing NAME UID HOME SHELL CLOSED KEY MODULE: every call that the installed PAM module and, below it, the NSS
+ * module make to the system fails in turn. NAME is a project that KEY ("SSH_AUTH_INFO_0=…") may enter, CLOSED one that
+ * is archived. Nobody enters CLOSED, whatever fails; into NAME the answer is yes or an error; never yes when access
+ * could not be read, and never "no" as if it had been. Nothing stays: no descriptor, no memory, no session in the
+ * registry.
  */
 #include <dirent.h>
 
@@ -67,7 +68,8 @@ log_in(enum phase phase, const char *user)
 	return rc;
 }
 
-/* Not the ones that say "decided: no". PAM_USER_UNKNOWN is what a passwd database that fails looks like to a PAM module. */
+/* Not the ones that say "decided: no". PAM_USER_UNKNOWN is what a passwd database that fails looks like to a PAM
+ * module. */
 static bool
 is_error(int rc)
 {
@@ -90,13 +92,15 @@ fail_nth(enum phase phase, bool open_to_key, enum call call, unsigned n, bool fo
 	CHECK(rc >= 0 && rc < _PAM_RETURN_VALUES && rc != PAM_IGNORE);
 	CHECK(open_to_key ? rc == PAM_SUCCESS || is_error(rc) : rc != PAM_SUCCESS);
 	CHECK(!access_refused || rc != PAM_SUCCESS);
-	if (reached && for_good && (call == CALL_PREAD || call == CALL_FSTAT || call == CALL_MALLOC) && phase != SESSION)
+	if (reached && for_good && (call == CALL_PREAD || call == CALL_FSTAT || call == CALL_MALLOC) &&
+	    phase != SESSION)
 		CHECK(rc != PAM_SUCCESS);
 	if (reached && for_good && call == CALL_PREAD)
 		CHECK(rc != PAM_SUCCESS);
 	CHECK(descriptors_open == 0 && blocks_open == 0);
 	/* Without memory for its name the entry stays for who lists sessions to clear away; the log says so. */
-	CHECK(count_sessions() == 0 || (count_sessions() == 1 && call == CALL_MALLOC && phase == SESSION && rc == PAM_SUCCESS));
+	CHECK(count_sessions() == 0 ||
+	      (count_sessions() == 1 && call == CALL_MALLOC && phase == SESSION && rc == PAM_SUCCESS));
 	remove_sessions();
 	errors += rc != PAM_SUCCESS;
 	cases++;

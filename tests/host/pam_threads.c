@@ -1,6 +1,6 @@
 /*
- * pam_threads NAME CLOSED KEY: a host with 64 threads, each with PAM handles of its own, in the account phase. libpam loads
- * and unloads the module as they come and go. Into NAME the answer is yes, into CLOSED no, every time.
+ * pam_threads NAME CLOSED KEY: a host with 64 threads, each with PAM handles of its own, in the account phase. libpam
+ * loads and unloads the module as they come and go. Into NAME the answer is yes, into CLOSED no, every time.
  */
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 /*
- * races NAME UID CLOSED KEY: both modules' own code, built with the thread sanitizer, called from 64 threads at once on the
- * installed database while somebody else writes to it. KEY is what sshd says in SSH_AUTH_INFO_0.
+ * races NAME UID CLOSED KEY: both modules' own code, built with the thread sanitizer, called from 64 threads at once on
+ * the installed database while somebody else writes to it. KEY is what sshd says in SSH_AUTH_INFO_0.
  */
 #include <nss.h>
 #include <pthread.h>
@@ -26,9 +26,10 @@ look_up(void)
 	char buf[2048];
 	int err;
 
-	CHECK(_nss_keyacct_getpwnam_r(known.name, &pw, buf, sizeof(buf), &err) == NSS_STATUS_SUCCESS && pw.pw_uid == known.uid);
+	CHECK(_nss_keyacct_getpwnam_r(known.name, &pw, buf, sizeof(buf), &err) == NSS_STATUS_SUCCESS &&
+	      pw.pw_uid == known.uid);
 	CHECK(_nss_keyacct_getpwuid_r(known.uid, &pw, buf, sizeof(buf), &err) == NSS_STATUS_SUCCESS &&
-	    strcmp(pw.pw_name, known.name) == 0);
+	      strcmp(pw.pw_name, known.name) == 0);
 	CHECK(_nss_keyacct_getgrgid_r(known.uid, &gr, buf, sizeof(buf), &err) == NSS_STATUS_SUCCESS);
 	CHECK(_nss_keyacct_getgrnam_r(known.name, &gr, buf, sizeof(buf), &err) == NSS_STATUS_SUCCESS);
 	CHECK(_nss_keyacct_getpwnam_r("root", &pw, buf, sizeof(buf), &err) == NSS_STATUS_NOTFOUND);

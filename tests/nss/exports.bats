@@ -2,7 +2,7 @@
 # What the NSS module shows to the processes that load it, and what it asks of them.
 
 setup() {
-	module=${KEYACCT_BUILD:-build}/libnss_keyacct.so.2
+	module=${KEYACCT_MODULES:-${KEYACCT_BUILD:-build}}/libnss_keyacct.so.2
 }
 
 @test "the module exports its NSS functions and nothing else" {

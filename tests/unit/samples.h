@@ -23,7 +23,7 @@ static const struct sample {
 	unsigned bits;
 	const char *sha256, *md5;
 } samples[] = {
-    {"ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIHnrRUNdJzM80rcv/f7rzdqMXtRrEgxP8tx606sZmge7", "alice@example.org", 256,
+    {"ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIHnrRUNdJzM80rcv/f7rzdqMXtRrEgxP8tx606sZmge7", "owner@example.org", 256,
 	"SHA256:7bP8DNkRYhrK1KxKVB1HYL98XdED+emEkSa4IQbDmek", "25:63:71:67:cd:e8:64:03:f7:8e:f1:78:67:dd:d7:35"},
     {"ssh-rsa",
 	"AAAAB3NzaC1yc2EAAAADAQABAAABAQC9NU65o99tbeJv9/bVUF3uhWPOdNnvJU7h1yn8o79OrDLputN2NBMG9z+E"
@@ -31,7 +31,7 @@ static const struct sample {
 	"wDzxYETqpGYbUD7WkUf/wU6sPTLqaHLvQlgZZXms5st4Ihv5f7yT3lG7p1WAHJ3IVu3DHx1sJan/RDBZy6weZNRH"
 	"Nl5v8Oi1SFKVV1RBx1P5fYwBfHc35pK66yHtym3Ppcm8PmhFI9jg6p/uu+pfUYM2AiOVDIc9BZMTQ6YroFfZ9G2n"
 	"Ei/D6am3WMB8hTYnTdEd",
-	"bob@example.org", 2048, "SHA256:dzOmVwc0YKMqkIy1nC4irvAMXQoAn8vdaloWtQfsLxQ",
+	"student@example.org", 2048, "SHA256:dzOmVwc0YKMqkIy1nC4irvAMXQoAn8vdaloWtQfsLxQ",
 	"90:97:57:4d:e7:92:2e:0a:c1:0d:9a:4e:7b:4b:45:1e"},
     {"ssh-rsa",
 	"AAAAB3NzaC1yc2EAAAADAQABAAABgQDgiLM4SZqkMIYjcnE8WWA9rj6Jx5NE5AsfQX2Sui2VPuvhCRvAujOBC3Pa"

@@ -9,7 +9,7 @@
 #define LINE_LEN 8192
 
 static const char second_key[] =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINjwy9c9XkgJJJ22IVLJ4GXXaD1q3kN0G0KNxY1s6fCR carol@e"
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINjwy9c9XkgJJJ22IVLJ4GXXaD1q3kN0G0KNxY1s6fCR outsider@e"
     "xample.org\n";
 static const char dsa_line[] =
     "ssh-dss AAAAB3NzaC1kc3MAAACBAJgt+Z7AIFIcDHKk9P2Kj/sy0cyIcCudF8YCndLuwoH2dBG0F70qX9vXv1Ac"
@@ -27,9 +27,9 @@ static const char cert_line[] =
     "mb3J3YXJkaW5nAAAAAAAAAApwZXJtaXQtcHR5AAAAAAAAAA5wZXJtaXQtdXNlci1yYwAAAAAAAAAAAAAAMwAAAAt"
     "zc2gtZWQyNTUxOQAAACD1sViKSB6eyYjZ4PTjnLyg7fhuuhXpjwerQrFA63eyJQAAAFMAAAALc3NoLWVkMjU1MTk"
     "AAABAbsEWjdthbK32YASp2iyFilYkmbDWR4pobUpipYgeWq48NmfGqw4OenlspZtqecb5G64dOw3ypUfZQO750GE"
-    "RCA== alice@example.org\n";
+    "RCA== owner@example.org\n";
 static const char ssh2_file[] = "---- BEGIN SSH2 PUBLIC KEY ----\n"
-				"Comment: \"256-bit ED25519, converted by alice@host from OpenSSH\"\n"
+				"Comment: \"256-bit ED25519, converted by owner@host from OpenSSH\"\n"
 				"AAAAC3NzaC1lZDI1NTE5AAAAIHnrRUNdJzM80rcv/f7rzdqMXtRrEgxP8tx606sZmge7\n"
 				"---- END SSH2 PUBLIC KEY ----\n";
 static const char pkcs8_file[] = "-----BEGIN PUBLIC KEY-----\n"
@@ -172,9 +172,9 @@ test_wrapped_anywhere(void **state)
 
 		for (size_t b = 0; b < COUNT(breaks); b++)
 			for (size_t at = 0; at <= strlen(s->base64); at++) {
-				(void)snprintf(line, sizeof(line), "%s%s%.*s%s%s%salice@example.org", s->type,
+				(void)snprintf(line, sizeof(line), "%s%s%.*s%s%s%sowner@example.org", s->type,
 				    breaks[b], (int)at, s->base64, breaks[b], s->base64 + at, breaks[b]);
-				accepted(line, s, "alice@example.org");
+				accepted(line, s, "owner@example.org");
 			}
 	}
 }
@@ -234,8 +234,8 @@ test_comments(void **state)
 	(void)snprintf(line, sizeof(line), "%s %s my ssh-rsa key, options from= --- ", s->type, s->base64);
 	accepted(line, s, "my ssh-rsa key, options from= ---");
 	/* Only what can be the beginning of a blob makes a second key. */
-	(void)snprintf(line, sizeof(line), "%s %s ssh-rsa Apple alice@host A", s->type, s->base64);
-	accepted(line, s, "ssh-rsa Apple alice@host A");
+	(void)snprintf(line, sizeof(line), "%s %s ssh-rsa Apple owner@host A", s->type, s->base64);
+	accepted(line, s, "ssh-rsa Apple owner@host A");
 	memset(long_comment, 'x', sizeof(long_comment));
 	long_comment[sizeof(long_comment) - 1] = '\0';
 	(void)snprintf(line, sizeof(line), "%s %s %s", s->type, s->base64, long_comment);
@@ -452,7 +452,7 @@ test_unknown_type(void **state)
 	refused(line, "unknown key type \"aaaa-a");
 	assert_null(strstr(err.text, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 	refused(s->base64, "is missing");
-	(void)snprintf(line, sizeof(line), "%s alice@example.org", s->base64);
+	(void)snprintf(line, sizeof(line), "%s owner@example.org", s->base64);
 	refused(line, "is missing");
 	(void)snprintf(line, sizeof(line), "%s", s->base64);
 	line[30] = '\n';
@@ -464,7 +464,7 @@ test_unknown_type(void **state)
 static void
 test_cut_short(void **state)
 {
-	static const char *const tails[] = {"", "\n", " alice@example.org", " @"};
+	static const char *const tails[] = {"", "\n", " owner@example.org", " @"};
 	char line[LINE_LEN];
 
 	(void)state;
@@ -485,7 +485,7 @@ test_cut_short_before_a_word(void **state)
 	(void)state;
 	/* The comment looks like base64 and is taken for more of it, but it never fits. */
 	for (size_t n = 1; n < 60; n++) {
-		(void)snprintf(line, sizeof(line), "ssh-ed25519 %.*s alice", (int)n, samples[ED].base64);
+		(void)snprintf(line, sizeof(line), "ssh-ed25519 %.*s owner", (int)n, samples[ED].base64);
 		refused(line, "paste the whole line");
 	}
 }
