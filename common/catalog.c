@@ -292,14 +292,14 @@ find_by_prefix(struct ka_store *s, enum ka_table table, const char *what, const 
 		return ka_result_fail(
 		    err, KA_NOTFOUND, "there is no %s \"%s\"; 'keyacct %s list' shows them", what, text, what);
 	if (r != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	memcpy(after, row->key, KA_UUID_LEN);
 	after[KA_UUID_LEN] = 0;
 	r = ka_store_seek(s, table, after, sizeof(after), &second);
 	if (r == KA_OK && memcmp(second.key, high, KA_UUID_LEN) <= 0)
 		return ka_result_fail(
 		    err, KA_CONFLICT, "several %ss begin with \"%s\": give more of the id", what, text);
-	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(r, err);
+	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(s, r, err);
 }
 
 enum ka_result
@@ -311,14 +311,14 @@ ka_catalog_find_account(struct ka_store *s, const char *text, struct ka_account 
 	if (!ka_record_handle_ok(text)) {
 		if ((r = find_by_prefix(s, KA_TABLE_ACCOUNT, "account", text, &row, err)) != KA_OK)
 			return r;
-		return ka_store_fail(ka_record_row_account(&row, account), err);
+		return ka_store_fail(s, ka_record_row_account(&row, account), err);
 	}
 	if ((r = ka_store_get(s, KA_TABLE_HANDLE, text, strlen(text), &row)) == KA_NOTFOUND)
 		return ka_result_fail(
 		    err, KA_NOTFOUND, "there is no account \"%s\"; 'keyacct account list' shows them", text);
 	if (r == KA_OK)
 		r = row.len == KA_UUID_LEN ? ka_catalog_get_account(s, row.payload, account) : KA_CORRUPT;
-	return ka_store_fail(r, err);
+	return ka_store_fail(s, r, err);
 }
 
 enum ka_result
@@ -335,7 +335,7 @@ ka_catalog_find_group(struct ka_store *s, const char *text, struct ka_group *gro
 		return ka_result_fail(err, r, "there is no group \"%s\"; 'keyacct group list' shows them", text);
 	if (r == KA_OK)
 		r = row.len == KA_UUID_LEN ? ka_catalog_get_group(s, row.payload, group) : KA_CORRUPT;
-	return ka_store_fail(r, err);
+	return ka_store_fail(s, r, err);
 }
 
 enum ka_result
@@ -346,7 +346,7 @@ ka_catalog_find_project(struct ka_store *s, const char *text, struct ka_project 
 
 	if ((r = find_by_prefix(s, KA_TABLE_PROJECT, "project", text, &row, err)) != KA_OK)
 		return r;
-	return ka_store_fail(ka_record_row_project(&row, project), err);
+	return ka_store_fail(s, ka_record_row_project(&row, project), err);
 }
 
 /* Does ${text} name ${key}: the beginning of its SHA256 fingerprint, or its MD5? */
@@ -385,7 +385,7 @@ ka_catalog_find_fingerprint(
 		any = true;
 	}
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	return any ? KA_OK : ka_result_fail(err, KA_NOTFOUND, "nobody has registered a key \"%s\"", text);
 }
 
@@ -419,7 +419,7 @@ ka_catalog_find_key(
 		n++;
 	}
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if (n == 0)
 		return ka_result_fail(err, KA_NOTFOUND,
 		    "there is no key \"%s\"%s%s: give the fingerprint as 'keyacct key list' shows it", text,

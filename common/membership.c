@@ -15,9 +15,9 @@ note(struct ka_store *s, const struct ka_member *m, const char *verb, struct ka_
 	enum ka_result r;
 
 	if ((r = ka_catalog_subject_name(s, m->kind, m->subject, name)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	(void)snprintf(detail, sizeof(detail), "%s %s", name, ka_access_role_name(m->role));
-	return ka_store_fail(ka_store_note(s, KA_TABLE_MEMBER, m->project, verb, detail), err);
+	return ka_store_fail(s, ka_store_note(s, KA_TABLE_MEMBER, m->project, verb, detail), err);
 }
 
 /* Can the project rely on this owner? KA_NOTFOUND: not. Groups do not count: they can become empty. */
@@ -60,7 +60,7 @@ ka_membership_keep_owner(struct ka_store *s, const struct ka_member *leaving, st
 	    !ka_access_member_holds(leaving, ka_time_now()) || (r = has_other_owner(s, leaving)) == KA_OK)
 		return KA_OK;
 	if (r != KA_NOTFOUND || (r = ka_catalog_subject_name(s, leaving->kind, leaving->subject, name)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_uuid_text(leaving->project, text);
 	return ka_result_fail(err, KA_CONFLICT,
 	    "\"%s\" is the last owner of project %s (a group, a suspended account or an owner with an end does not "
@@ -107,11 +107,11 @@ ka_membership_drop(struct ka_store *s, const struct ka_member *member, struct ka
 
 	ka_record_member_of_key(member->project, member->kind, member->subject, key);
 	if ((r = ka_store_remove(s, KA_TABLE_MEMBER_OF, key, sizeof(key))) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_record_member_key(member->project, member->kind, member->subject, key);
 	if ((r = ka_store_remove(s, KA_TABLE_MEMBER, key, sizeof(key))) != KA_OK)
-		return ka_store_fail(r, err);
-	return ka_store_fail(release_members(s, member), err);
+		return ka_store_fail(s, r, err);
+	return ka_store_fail(s, release_members(s, member), err);
 }
 
 static enum ka_result
@@ -125,9 +125,9 @@ write_member(struct ka_store *s, const struct ka_member *member, struct ka_error
 		return ka_result_fail(err, KA_INVALID, "the membership has a role or time out of its range");
 	ka_record_member_key(member->project, member->kind, member->subject, key);
 	if ((r = ka_store_put(s, KA_TABLE_MEMBER, key, sizeof(key), payload, len)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_record_member_of_key(member->project, member->kind, member->subject, key);
-	return ka_store_fail(ka_store_put(s, KA_TABLE_MEMBER_OF, key, sizeof(key), "", 0), err);
+	return ka_store_fail(s, ka_store_put(s, KA_TABLE_MEMBER_OF, key, sizeof(key), "", 0), err);
 }
 
 /* What has to hold when ${member} takes the place of ${old}. */
@@ -157,7 +157,7 @@ ka_membership_add(struct ka_store *s, struct ka_member *member, struct ka_error 
 	enum ka_result r;
 
 	if ((r = ka_catalog_get_project(s, member->project, &project)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_uuid_text(project.id, text);
 	if (project.state == KA_PROJECT_DELETED)
 		return ka_result_fail(err, KA_CONFLICT, "project %s is deleted: nobody can be added", text);
@@ -166,7 +166,7 @@ ka_membership_add(struct ka_store *s, struct ka_member *member, struct ka_error 
 		    err, KA_INVALID, "the membership would end before it begins: check the two times");
 	r = ka_catalog_get_member(s, member->project, member->kind, member->subject, &old);
 	if (r != KA_OK && r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if (r == KA_OK && (r = replace_member(s, &old, member, err)) != KA_OK)
 		return r;
 	if (member->created_s == 0)
@@ -184,13 +184,13 @@ ka_membership_remove(struct ka_store *s, struct ka_member *member, struct ka_err
 	enum ka_result r;
 
 	if ((r = ka_catalog_subject_name(s, like.kind, like.subject, name)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_uuid_text(like.project, text);
 	if ((r = ka_catalog_get_member(s, like.project, like.kind, like.subject, member)) == KA_NOTFOUND)
 		return ka_result_fail(err, KA_NOTFOUND,
 		    "\"%s\" is no member of project %s; 'keyacct member list %s' shows who is", name, text, text);
 	if (r != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if ((r = ka_membership_keep_owner(s, member, err)) != KA_OK ||
 	    (r = ka_membership_drop(s, member, err)) != KA_OK)
 		return r;
@@ -223,18 +223,18 @@ ka_membership_join_group(
 
 	ka_record_pair_key(group->id, account->id, key);
 	if ((r = ka_store_get(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), &row)) != KA_NOTFOUND)
-		return r == KA_OK ? KA_OK : ka_store_fail(r, err);
+		return r == KA_OK ? KA_OK : ka_store_fail(s, r, err);
 	if ((r = count_groups(s, account, &groups)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if (groups >= KA_GROUPS_MAX)
 		return ka_result_fail(err, KA_CONFLICT,
 		    "\"%s\" is in %zu groups, and more are not possible: leave one first", account->handle, groups);
 	if ((r = ka_store_put(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), "", 0)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_record_pair_key(account->id, group->id, key);
 	if ((r = ka_store_put(s, KA_TABLE_GROUP_OF, key, sizeof(key), "", 0)) != KA_OK)
-		return ka_store_fail(r, err);
-	return ka_store_fail(ka_store_note(s, KA_TABLE_GROUP, group->id, "group add-member", account->handle), err);
+		return ka_store_fail(s, r, err);
+	return ka_store_fail(s, ka_store_note(s, KA_TABLE_GROUP, group->id, "group add-member", account->handle), err);
 }
 
 enum ka_result
@@ -252,15 +252,16 @@ ka_membership_leave_group(
 		    "\"%s\" is not in the group \"%s\"; 'keyacct group show %s' shows who is", account->handle,
 		    group->name, group->name);
 	if (r != KA_OK || (r = ka_store_remove(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key))) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_record_pair_key(account->id, group->id, key);
 	if ((r = ka_store_remove(s, KA_TABLE_GROUP_OF, key, sizeof(key))) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	row.keylen = 0;
 	while ((r = ka_catalog_next_membership(s, KA_SUBJECT_GROUP, group->id, &row, &member)) == KA_OK)
 		if ((r = release_keys(s, member.project, account->id)) != KA_OK)
-			return ka_store_fail(r, err);
+			return ka_store_fail(s, r, err);
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
-	return ka_store_fail(ka_store_note(s, KA_TABLE_GROUP, group->id, "group remove-member", account->handle), err);
+		return ka_store_fail(s, r, err);
+	return ka_store_fail(
+	    s, ka_store_note(s, KA_TABLE_GROUP, group->id, "group remove-member", account->handle), err);
 }

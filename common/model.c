@@ -14,7 +14,7 @@ static enum ka_result
 note(struct ka_store *s, enum ka_table table, const uint8_t *id, const char *verb, const char *detail,
     struct ka_error *err)
 {
-	return ka_store_fail(ka_store_note(s, table, id, verb, detail), err);
+	return ka_store_fail(s, ka_store_note(s, table, id, verb, detail), err);
 }
 
 /* A new id in the place of an all-zero one. */
@@ -37,7 +37,7 @@ write_account(struct ka_store *s, const struct ka_account *account, struct ka_er
 	if (ka_record_put_account(account, payload, &len) != KA_OK)
 		return ka_result_fail(
 		    err, KA_INVALID, "the account \"%s\" has a field out of its range", account->handle);
-	return ka_store_fail(ka_store_put(s, KA_TABLE_ACCOUNT, account->id, KA_UUID_LEN, payload, len), err);
+	return ka_store_fail(s, ka_store_put(s, KA_TABLE_ACCOUNT, account->id, KA_UUID_LEN, payload, len), err);
 }
 
 enum ka_result
@@ -56,20 +56,20 @@ ka_model_add_account(struct ka_store *s, struct ka_account *account, struct ka_e
 		    account->handle);
 	if ((r = ka_store_get(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle), &row)) == KA_OK) {
 		if (row.len != KA_UUID_LEN)
-			return ka_store_fail(KA_CORRUPT, err);
+			return ka_store_fail(s, KA_CORRUPT, err);
 		ka_uuid_text(row.payload, text);
 		return ka_result_fail(err, KA_CONFLICT, "the handle \"%s\" is taken by account %s: choose another",
 		    account->handle, text);
 	}
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if ((r = fill_id(account->id, err)) != KA_OK)
 		return r;
 	ka_uuid_text(account->id, text);
 	if ((r = ka_catalog_get_account(s, account->id, &other)) == KA_OK)
 		return ka_result_fail(err, KA_CONFLICT, "the id %s is taken by account \"%s\"", text, other.handle);
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if (account->state == 0)
 		account->state = KA_ACCOUNT_ACTIVE;
 	if (account->created_s == 0)
@@ -78,7 +78,7 @@ ka_model_add_account(struct ka_store *s, struct ka_account *account, struct ka_e
 		return r;
 	r = ka_store_put(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle), account->id, KA_UUID_LEN);
 	if (r != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	return note(s, KA_TABLE_ACCOUNT, account->id, "account add", account->handle, err);
 }
 
@@ -109,22 +109,22 @@ ka_model_remove_account(struct ka_store *s, const struct ka_account *account, st
 		    (r = ka_membership_drop(s, &member, err)) != KA_OK)
 			return r;
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	row.keylen = 0;
 	while ((r = ka_catalog_next_group_of(s, account->id, &row, &group)) == KA_OK)
 		if ((r = ka_membership_leave_group(s, &group, account, err)) != KA_OK)
 			return r;
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	row.keylen = 0;
 	while ((r = ka_catalog_next_key_of(s, account->id, &row, &key)) == KA_OK)
 		if ((r = ka_registration_remove(s, &key, err)) != KA_OK)
 			return r;
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if ((r = ka_store_remove(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle))) != KA_OK ||
 	    (r = ka_store_remove(s, KA_TABLE_ACCOUNT, account->id, KA_UUID_LEN)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	return note(s, KA_TABLE_ACCOUNT, account->id, "account remove", account->handle, err);
 }
 
@@ -149,9 +149,9 @@ write_project(struct ka_store *s, const struct ka_project *project, struct ka_er
 		return ka_result_fail(
 		    err, KA_INVALID, "the project \"%s\" has a field out of its range", project->title);
 	if ((r = ka_store_put(s, KA_TABLE_PROJECT, project->id, KA_UUID_LEN, payload, len)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_record_be32(project->uid, uid);
-	return ka_store_fail(ka_store_put(s, KA_TABLE_UID, uid, sizeof(uid), project->id, KA_UUID_LEN), err);
+	return ka_store_fail(s, ka_store_put(s, KA_TABLE_UID, uid, sizeof(uid), project->id, KA_UUID_LEN), err);
 }
 
 static enum ka_result
@@ -166,7 +166,7 @@ check_uid_free(struct ka_store *s, uint32_t uid, struct ka_error *err)
 	if ((r = ka_store_get(s, KA_TABLE_UID, key, sizeof(key), &row)) == KA_NOTFOUND)
 		return KA_OK;
 	if (r != KA_OK || row.len != KA_UUID_LEN)
-		return ka_store_fail(r == KA_OK ? KA_CORRUPT : r, err);
+		return ka_store_fail(s, r == KA_OK ? KA_CORRUPT : r, err);
 	ka_uuid_text(row.payload, text);
 	return ka_result_fail(
 	    err, KA_CONFLICT, "the uid %u belongs to project %s: no uid is ever used twice", uid, text);
@@ -186,13 +186,13 @@ ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_e
 		return ka_result_fail(err, KA_CONFLICT, "there is a project %s already%s", text,
 		    other.state == KA_PROJECT_DELETED ? ", a deleted one, whose id stays taken" : "");
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if (project->uid != 0) {
 		if ((r = check_uid_free(s, project->uid, err)) != KA_OK)
 			return r;
 	} else if ((r = ka_store_next_uid(s, &project->uid)) != KA_OK) {
 		return r == KA_CONFLICT ? ka_result_fail(err, r, "the range of uids is used up")
-					: ka_store_fail(r, err);
+					: ka_store_fail(s, r, err);
 	}
 	if (project->home[0] == '\0')
 		(void)snprintf(project->home, sizeof(project->home), "/projects/%s", text);
@@ -215,7 +215,7 @@ ka_model_change_project(struct ka_store *s, const struct ka_project *project, co
 	enum ka_result r;
 
 	if ((r = ka_catalog_get_project(s, project->id, &old)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_uuid_text(project->id, text);
 	if (old.state == KA_PROJECT_DELETED)
 		return ka_result_fail(err, KA_CONFLICT, "project %s is deleted: it stays so", text);
@@ -235,7 +235,7 @@ ka_model_remove_project(struct ka_store *s, struct ka_project *project, struct k
 		if ((r = ka_membership_drop(s, &member, err)) != KA_OK)
 			return r;
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	project->state = KA_PROJECT_DELETED;
 	return ka_model_change_project(s, project, "project remove", err);
 }
@@ -257,7 +257,7 @@ ka_model_add_group(struct ka_store *s, struct ka_group *group, struct ka_error *
 		return ka_result_fail(
 		    err, KA_CONFLICT, "there is a group \"%s\" already: choose another name", group->name);
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if ((r = fill_id(group->id, err)) != KA_OK)
 		return r;
 	if (group->created_s == 0)
@@ -266,7 +266,7 @@ ka_model_add_group(struct ka_store *s, struct ka_group *group, struct ka_error *
 	    (r = ka_store_put(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, payload, len)) != KA_OK ||
 	    (r = ka_store_put(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name), group->id, KA_UUID_LEN)) !=
 		KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	return note(s, KA_TABLE_GROUP, group->id, "group add", group->name, err);
 }
 
@@ -282,13 +282,13 @@ ka_model_remove_group(struct ka_store *s, const struct ka_group *group, struct k
 		if ((r = ka_membership_drop(s, &member, err)) != KA_OK)
 			return r;
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	row.keylen = 0;
 	while ((r = ka_catalog_next_group_member(s, group->id, &row, &account)) == KA_OK)
 		if ((r = ka_membership_leave_group(s, group, &account, err)) != KA_OK)
 			return r;
 	if (r != KA_NOTFOUND || (r = ka_store_remove(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN)) != KA_OK ||
 	    (r = ka_store_remove(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name))) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	return note(s, KA_TABLE_GROUP, group->id, "group remove", group->name, err);
 }

@@ -61,7 +61,7 @@ check_registrations(struct ka_store *s, struct ka_key *key, struct ka_error *err
 		return KA_OK;
 	}
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if (n >= KA_REGISTRATIONS_MAX)
 		return ka_result_fail(err, KA_CONFLICT,
 		    "%zu accounts have registered this key already, and more are not allowed: "
@@ -112,11 +112,11 @@ ka_registration_add(struct ka_store *s, struct ka_key *key, const struct ka_sshk
 	ka_record_key_key(key->sha256, key->account, full);
 	if ((r = ka_store_put(s, KA_TABLE_KEY, full, sizeof(full), payload, len)) != KA_OK ||
 	    (r = ka_store_put(s, KA_TABLE_BLOB, key->sha256, KA_SHA256_LEN, sshkey->blob, sshkey->bloblen)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_record_key_of_key(key->sha256, key->account, full);
 	if ((r = ka_store_put(s, KA_TABLE_KEY_OF, full, sizeof(full), "", 0)) != KA_OK)
-		return ka_store_fail(r, err);
-	return ka_store_fail(ka_store_note(s, KA_TABLE_KEY, key->account, "key add", key->title), err);
+		return ka_store_fail(s, r, err);
+	return ka_store_fail(s, ka_store_note(s, KA_TABLE_KEY, key->account, "key add", key->title), err);
 }
 
 enum ka_result
@@ -134,8 +134,8 @@ ka_registration_change(struct ka_store *s, const struct ka_key *key, const char 
 		return ka_result_fail(err, KA_INVALID, "the key \"%s\" has a field out of its range", key->title);
 	ka_record_key_key(key->sha256, key->account, full);
 	if ((r = ka_store_put(s, KA_TABLE_KEY, full, sizeof(full), payload, len)) != KA_OK)
-		return ka_store_fail(r, err);
-	return ka_store_fail(ka_store_note(s, KA_TABLE_KEY, key->account, verb, key->title), err);
+		return ka_store_fail(s, r, err);
+	return ka_store_fail(s, ka_store_note(s, KA_TABLE_KEY, key->account, verb, key->title), err);
 }
 
 enum ka_result
@@ -154,14 +154,14 @@ ka_registration_add_reach(
 		    "member add)",
 		    text);
 	if (r != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_record_reach_key(key->sha256, key->account, project->id, full);
 	if ((r = ka_store_get(s, KA_TABLE_REACH, full, sizeof(full), &row)) == KA_OK)
 		return ka_result_fail(
 		    err, KA_CONFLICT, "the account has this key for project %s already, as \"%s\"", text, key->title);
 	if (r != KA_NOTFOUND)
-		return ka_store_fail(r, err);
-	return ka_store_fail(ka_store_put(s, KA_TABLE_REACH, full, sizeof(full), "", 0), err);
+		return ka_store_fail(s, r, err);
+	return ka_store_fail(s, ka_store_put(s, KA_TABLE_REACH, full, sizeof(full), "", 0), err);
 }
 
 enum ka_result
@@ -183,17 +183,17 @@ ka_registration_remove(struct ka_store *s, const struct ka_key *key, struct ka_e
 
 	while ((r = ka_catalog_next_reach(s, key, &row, project)) == KA_OK)
 		if ((r = ka_registration_remove_reach(s, key, project)) != KA_OK)
-			return ka_store_fail(r, err);
+			return ka_store_fail(s, r, err);
 	ka_record_key_key(key->sha256, key->account, full);
 	if (r != KA_NOTFOUND || (r = ka_store_remove(s, KA_TABLE_KEY, full, sizeof(full))) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	ka_record_key_of_key(key->sha256, key->account, full);
 	if ((r = ka_store_remove(s, KA_TABLE_KEY_OF, full, sizeof(full))) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	row.keylen = 0;
 	if ((r = ka_catalog_next_registration(s, key->sha256, &row, &other)) == KA_NOTFOUND)
 		r = ka_store_remove(s, KA_TABLE_BLOB, key->sha256, KA_SHA256_LEN);
 	if (r != KA_OK)
-		return ka_store_fail(r, err);
-	return ka_store_fail(ka_store_note(s, KA_TABLE_KEY, key->account, "key remove", key->title), err);
+		return ka_store_fail(s, r, err);
+	return ka_store_fail(s, ka_store_note(s, KA_TABLE_KEY, key->account, "key remove", key->title), err);
 }

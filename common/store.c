@@ -317,7 +317,7 @@ ka_store_commit(struct ka_store *s, struct ka_error *err)
 	enum ka_result r;
 
 	if ((r = write_meta(&s->access, &s->meta)) != KA_OK)
-		return ka_store_fail(r, err);
+		return ka_store_fail(s, r, err);
 	if ((r = ka_store_file_commit(&s->access, err)) != KA_OK || (r = ka_store_file_begin(&s->access, err)) != KA_OK)
 		return r;
 	return catch_up(s, err);
@@ -433,21 +433,7 @@ ka_store_next_uid(struct ka_store *s, uint32_t *uid)
 }
 
 enum ka_result
-ka_store_fail(enum ka_result r, struct ka_error *err)
+ka_store_fail(const struct ka_store *s, enum ka_result r, struct ka_error *err)
 {
-	switch (r) {
-	case KA_OK:
-		return r;
-	case KA_CORRUPT:
-	case KA_NOTFOUND:
-		return ka_result_fail(err, KA_CORRUPT, "the database is damaged: restore it from a backup");
-	case KA_INVALID:
-		return ka_result_fail(err, r, "the row is too long for the database: shorten its texts");
-	case KA_CONFLICT:
-	case KA_BUSY:
-	case KA_UNAVAIL:
-	case KA_FAILED:
-		break;
-	}
-	return ka_result_fail(err, r, "the database could not be read or written; nothing was changed");
+	return ka_store_file_fail(&s->access, r, err);
 }

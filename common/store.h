@@ -90,11 +90,9 @@ enum ka_result ka_store_note(struct ka_store *store, enum ka_table table, const 
 enum ka_result ka_store_next_uid(struct ka_store *store, uint32_t *uid);
 
 /**
- * ka_store_fail(r, err):
- * The sentence for a row that could not be read or written although it should, for callers that have no better one.
- * A KA_NOTFOUND is damage then.
- * Returns ${r}, or KA_CORRUPT instead of KA_NOTFOUND.
+ * ka_store_fail(store, r, err):
+ * As ka_store_file_fail, for access.mdb.
  */
-enum ka_result ka_store_fail(enum ka_result r, struct ka_error *err);
+enum ka_result ka_store_fail(const struct ka_store *store, enum ka_result r, struct ka_error *err);
 
 #endif

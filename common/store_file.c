@@ -39,6 +39,15 @@ result_of(int rc)
 	}
 }
 
+/* The same, and what it was is kept for the sentence that somebody above will say. */
+static enum ka_result
+answer(struct ka_store_file *f, int rc)
+{
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		f->failed = rc;
+	return result_of(rc);
+}
+
 static enum ka_result
 failed(struct ka_error *err, int rc, const char *path)
 {
@@ -224,7 +233,7 @@ ka_store_file_value(
 		return KA_NOTFOUND;
 	memcpy(bytes, key, keylen);
 	if ((rc = mdb_get(f->txn, f->dbi[table], &k, &v)) != 0)
-		return result_of(rc);
+		return answer(f, rc);
 	return ka_record_unseal(table, key, keylen, v.mv_data, v.mv_size, payload, n);
 }
 
@@ -253,11 +262,11 @@ ka_store_file_seek(struct ka_store_file *f, enum ka_table table, const void *key
 
 	if (f->dbi[table] == NO_TABLE)
 		return KA_NOTFOUND;
-	if ((r = result_of(mdb_cursor_open(f->txn, f->dbi[table], &cursor))) != KA_OK)
+	if ((r = answer(f, mdb_cursor_open(f->txn, f->dbi[table], &cursor))) != KA_OK)
 		return r;
 	memcpy(bytes, key, keylen);
 	/* MDB_SET_RANGE takes no empty key. */
-	r = result_of(mdb_cursor_get(cursor, &k, &v, keylen > 0 ? MDB_SET_RANGE : MDB_FIRST));
+	r = answer(f, mdb_cursor_get(cursor, &k, &v, keylen > 0 ? MDB_SET_RANGE : MDB_FIRST));
 	if (r == KA_OK)
 		r = copy_row(table, &k, &v, row);
 	mdb_cursor_close(cursor);
@@ -311,7 +320,7 @@ ka_store_file_put(
 	if (ka_record_seal(table, key, keylen, payload, len, value, room, &v.mv_size) != KA_OK)
 		return KA_INVALID;
 	memcpy(bytes, key, keylen);
-	return result_of(mdb_put(f->txn, f->dbi[table], &k, &v, 0));
+	return answer(f, mdb_put(f->txn, f->dbi[table], &k, &v, 0));
 }
 
 enum ka_result
@@ -323,5 +332,30 @@ ka_store_file_remove(struct ka_store_file *f, enum ka_table table, const void *k
 
 	memcpy(bytes, key, keylen);
 	rc = mdb_del(f->txn, f->dbi[table], &k, NULL);
-	return rc == MDB_NOTFOUND ? KA_OK : result_of(rc);
+	return rc == MDB_NOTFOUND ? KA_OK : answer(f, rc);
+}
+
+enum ka_result
+ka_store_file_fail(const struct ka_store_file *f, enum ka_result r, struct ka_error *err)
+{
+	switch (r) {
+	case KA_OK:
+		return r;
+	case KA_INVALID:
+		return ka_result_fail(err, r, "the row is too long for the database: shorten its texts");
+	case KA_CORRUPT:
+	case KA_NOTFOUND:
+		return ka_result_fail(err, KA_CORRUPT, "%s is damaged: restore it from a backup", f->path);
+	case KA_CONFLICT:
+	case KA_BUSY:
+	case KA_UNAVAIL:
+	case KA_FAILED:
+		break;
+	}
+	if (f->failed != 0)
+		(void)failed(err, f->failed, f->path);
+	else
+		(void)ka_result_fail(
+		    err, r, "%s could not be read or written, or memory ran out; nothing was changed", f->path);
+	return r;
 }

@@ -20,6 +20,7 @@ struct MDB_txn;
 struct ka_store_file {
 	char path[PATH_MAX];
 	bool write;
+	int failed; /* LMDB's last error code, or 0 */
 	struct MDB_env *env;
 	struct MDB_txn *txn;     /* NULL between a commit and the next begin */
 	unsigned dbi[KA_TABLES]; /* 0 is LMDB's own: a table that an older file does not have */
@@ -65,6 +66,14 @@ enum ka_result ka_store_file_commit(struct ka_store_file *file, struct ka_error 
  */
 enum ka_result ka_store_file_value(struct ka_store_file *file, enum ka_table table, const void *key, size_t keylen,
     const uint8_t **payload, size_t *n);
+
+/**
+ * ka_store_file_fail(file, r, err):
+ * The sentence for a row that could not be read or written although it should, for callers that have no better one. A
+ * KA_NOTFOUND is damage then.
+ * Returns ${r}, or KA_CORRUPT instead of KA_NOTFOUND.
+ */
+enum ka_result ka_store_file_fail(const struct ka_store_file *file, enum ka_result r, struct ka_error *err);
 
 /**
  * ka_store_file_get, _seek, _next: as ka_view_get, ka_view_seek and ka_view_next, inside the transaction.

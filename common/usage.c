@@ -236,8 +236,7 @@ apply_next(struct drain *d, const char *next, struct ka_error *err)
 	ka_record_be64(d->drained + 1, number);
 	if ((r = apply_spool(&d->file, fd)) != KA_OK || (r = ka_store_file_put(&d->file, KA_TABLE_DRAINED, DRAINED_KEY,
 							     strlen(DRAINED_KEY), number, sizeof(number))) != KA_OK) {
-		(void)ka_result_fail(
-		    err, r, "%s could not be brought up to date: it is damaged or cannot be written", d->file.path);
+		(void)ka_store_file_fail(&d->file, r, err);
 		goto out;
 	}
 	if ((r = ka_store_file_commit(&d->file, err)) == KA_OK)

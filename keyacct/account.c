@@ -8,27 +8,28 @@
 #include "common/model.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
+#include "keyacct/show.h"
 
-static const struct cli_column list_columns[] = {
-    {"HANDLE", "handle", CLI_TEXT},
-    {"NAME", "name", CLI_TEXT},
-    {"STATE", "state", CLI_TEXT},
-    {"KEYS", "keys", CLI_TEXT},
-    {"PROJECTS", "projects", CLI_TEXT},
-    {"ID", "id", CLI_TEXT},
-    {NULL, NULL, CLI_TEXT},
+static const struct show_column list_columns[] = {
+    {"HANDLE", "handle", SHOW_TEXT},
+    {"NAME", "name", SHOW_TEXT},
+    {"STATE", "state", SHOW_TEXT},
+    {"KEYS", "keys", SHOW_TEXT},
+    {"PROJECTS", "projects", SHOW_TEXT},
+    {"ID", "id", SHOW_TEXT},
+    {NULL, NULL, SHOW_TEXT},
 };
 
-static const struct cli_column show_columns[] = {
-    {"handle", "handle", CLI_TEXT},
-    {"id", "id", CLI_TEXT},
-    {"name", "name", CLI_TEXT},
-    {"email", "email", CLI_TEXT},
-    {"state", "state", CLI_TEXT},
-    {"created", "created", CLI_TIME},
-    {"keys", "keys", CLI_TEXT},
-    {"projects", "projects", CLI_TEXT},
-    {NULL, NULL, CLI_TEXT},
+static const struct show_column show_columns[] = {
+    {"handle", "handle", SHOW_TEXT},
+    {"id", "id", SHOW_TEXT},
+    {"name", "name", SHOW_TEXT},
+    {"email", "email", SHOW_TEXT},
+    {"state", "state", SHOW_TEXT},
+    {"created", "created", SHOW_TIME},
+    {"keys", "keys", SHOW_TEXT},
+    {"projects", "projects", SHOW_TEXT},
+    {NULL, NULL, SHOW_TEXT},
 };
 
 /* The account with how many keys and projects it has. */
@@ -80,7 +81,7 @@ run_add(struct cli *cli)
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
-		return cli_show(cli, json_account(&account), show_columns);
+		return show_object(cli, json_account(&account), show_columns);
 	(void)printf("Account \"%s\" is added. Next: keyacct key add %s\n", account.handle, account.handle);
 	return CLI_DONE;
 }
@@ -114,10 +115,10 @@ run_list(struct cli *cli)
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK && (r = collect(store, rows)) != KA_OK)
-		(void)ka_result_fail(&err, r, "the accounts could not be read");
+		(void)ka_store_fail(store, r, &err);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_list(cli, rows, list_columns, "There are no accounts yet: keyacct account add HANDLE");
+		return show_list(cli, rows, list_columns, "There are no accounts yet: keyacct account add HANDLE");
 	json_decref(rows);
 	return cli_fail(cli, r, &err);
 }
@@ -139,7 +140,7 @@ with_account(struct cli *cli, enum ka_result (*change)(struct ka_store *, struct
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
-		return cli_show(cli, json_account(&account), NULL);
+		return show_object(cli, json_account(&account), NULL);
 	(void)printf("Account \"%s\" %s\n", account.handle, said);
 	return CLI_DONE;
 }
@@ -193,10 +194,10 @@ run_show(struct cli *cli)
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK &&
 	    (r = describe(store, &account, &object)) != KA_OK)
-		(void)ka_result_fail(&err, r, "the account's keys and projects could not be read");
+		(void)ka_store_fail(store, r, &err);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_show(cli, object, show_columns);
+		return show_object(cli, object, show_columns);
 	json_decref(object);
 	return cli_fail(cli, r, &err);
 }

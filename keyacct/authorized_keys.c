@@ -11,6 +11,7 @@
 #include "common/sshkey.h"
 #include "common/time.h"
 #include "keyacct/cli.h"
+#include "keyacct/show.h"
 
 /* What a line says beyond the key: ${options} may be empty, and expiry-time= comes last. */
 static enum ka_result
@@ -152,7 +153,7 @@ collect(const struct cli *cli, struct ka_store *store, json_t *lines, struct ka_
 			return r;
 		r = collect_account(store, &account, lines);
 	}
-	return r == KA_OK ? r : ka_result_fail(err, r, "the keys could not be read");
+	return ka_store_fail(store, r, err);
 }
 
 static enum cli_status
@@ -172,7 +173,7 @@ run_authorized_keys(struct cli *cli)
 		return cli_fail(cli, r, &err);
 	}
 	if (cli->json || json_array_size(lines) == 0)
-		return cli_list(cli, lines, NULL, "No key is valid there now.");
+		return show_list(cli, lines, NULL, "No key is valid there now.");
 	json_array_foreach(lines, i, line)
 	{
 		(void)puts(json_string_value(line));

@@ -131,45 +131,12 @@ struct ka_usage;
 enum ka_result cli_open_with_usage(
     const struct cli *cli, struct ka_store **store, struct ka_usage **usage, struct ka_error *err);
 
-enum cli_format {
-	CLI_TEXT, /* as it is; a list with commas; true and false as yes and no; "-" for null */
-	CLI_TIME, /* local time on a terminal; "never" for null */
-	CLI_FROM, /* the same, "-" for null */
-	CLI_ID,   /* a UUID as the 32 digits that one types */
-};
-
-struct cli_column {
-	const char *title; /* NULL ends a table */
-	const char *field; /* of the JSON object; "last_used.at" looks inside */
-	enum cli_format format;
-};
-
-/**
- * cli_list(cli, rows, columns, none), cli_show(cli, object, columns):
- * Show an array of objects as a table, or as one JSON array; one object as lines, or as JSON. ${none} is said, on
- * standard error, when there are no rows and people read it. Ownership: takes ${rows} or ${object}; NULL stands for
- * memory that ran out.
- */
-enum cli_status cli_list(const struct cli *cli, json_t *rows, const struct cli_column *columns, const char *none);
-enum cli_status cli_show(const struct cli *cli, json_t *object, const struct cli_column *columns);
-
-/**
- * cli_format_time(at_s, text):
- * For people: local time on a terminal, RFC 3339 in UTC otherwise.
- */
-void cli_format_time(int64_t at_s, char text[static KA_TIME_TEXT_LEN]);
-
 /**
  * cli_limit(cli, name, at_s, err): as cli_time, and "never" for 0.
  * cli_end(cli, name, at_s, err): the same for a time that must not have passed.
  */
 enum ka_result cli_limit(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
 enum ka_result cli_end(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
-
-/**
- * cli_say_window(not_before_s, expires_s): print ", not before …, until …", as far as they are set.
- */
-void cli_say_window(int64_t not_before_s, int64_t expires_s);
 
 /**
  * cli_host(cli):

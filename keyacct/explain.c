@@ -14,6 +14,7 @@
 #include "keyacct/cli.h"
 #include "keyacct/input.h"
 #include "keyacct/json.h"
+#include "keyacct/show.h"
 
 static bool
 is_md5(const char *text)
@@ -115,9 +116,9 @@ print_registration(const struct ka_access_registration *reg)
 	char from[KA_TIME_TEXT_LEN] = "", until[KA_TIME_TEXT_LEN] = "";
 
 	if (reg->key.not_before_s != 0)
-		cli_format_time(reg->key.not_before_s, from);
+		show_format_time(reg->key.not_before_s, from);
 	if (reg->key.expires_s != 0)
-		cli_format_time(reg->key.expires_s, until);
+		show_format_time(reg->key.expires_s, until);
 	(void)printf("registration  \"%s\" of account \"%s\", reaches %s\n", reg->key.title, reg->account.handle,
 	    reg->key.named ? "the projects that it names" : "all of the account's projects");
 	(void)printf("  role        %s\n", reg->role != 0 ? ka_access_role_name(reg->role) : "none");
@@ -141,7 +142,7 @@ print_path(const struct ka_access_question *q, const struct ka_access_answer *a)
 
 	ka_uuid_name(q->project, name);
 	ka_fingerprint_format(q->sha256, fingerprint);
-	cli_format_time(q->at_s, at);
+	show_format_time(q->at_s, at);
 	if (q->address_known)
 		ka_address_format(q->address, address);
 	(void)printf("project       %s \"%s\"\n", name, a->project.title);
@@ -183,7 +184,7 @@ run_explain(struct cli *cli)
 		return cli_fail(cli, r, &err);
 	}
 	if (cli->json)
-		status = cli_show(cli, json_answer(&q, &answer), NULL);
+		status = show_object(cli, json_answer(&q, &answer), NULL);
 	else
 		print_path(&q, &answer);
 	if (status != CLI_DONE)

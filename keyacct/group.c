@@ -9,21 +9,22 @@
 #include "common/model.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
+#include "keyacct/show.h"
 
-static const struct cli_column list_columns[] = {
-    {"NAME", "name", CLI_TEXT},
-    {"ACCOUNTS", "accounts", CLI_TEXT},
-    {"PROJECTS", "projects", CLI_TEXT},
-    {NULL, NULL, CLI_TEXT},
+static const struct show_column list_columns[] = {
+    {"NAME", "name", SHOW_TEXT},
+    {"ACCOUNTS", "accounts", SHOW_TEXT},
+    {"PROJECTS", "projects", SHOW_TEXT},
+    {NULL, NULL, SHOW_TEXT},
 };
 
-static const struct cli_column show_columns[] = {
-    {"name", "name", CLI_TEXT},
-    {"id", "id", CLI_TEXT},
-    {"created", "created", CLI_TIME},
-    {"accounts", "accounts", CLI_TEXT},
-    {"projects", "projects", CLI_TEXT},
-    {NULL, NULL, CLI_TEXT},
+static const struct show_column show_columns[] = {
+    {"name", "name", SHOW_TEXT},
+    {"id", "id", SHOW_TEXT},
+    {"created", "created", SHOW_TIME},
+    {"accounts", "accounts", SHOW_TEXT},
+    {"projects", "projects", SHOW_TEXT},
+    {NULL, NULL, SHOW_TEXT},
 };
 
 static enum ka_result
@@ -96,10 +97,10 @@ run_list(struct cli *cli)
 	enum ka_result r;
 
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK && (r = collect(store, rows)) != KA_OK)
-		(void)ka_result_fail(&err, r, "the groups could not be read");
+		(void)ka_store_fail(store, r, &err);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_list(cli, rows, list_columns, "There are no groups yet: keyacct group add NAME");
+		return show_list(cli, rows, list_columns, "There are no groups yet: keyacct group add NAME");
 	json_decref(rows);
 	return cli_fail(cli, r, &err);
 }
@@ -116,10 +117,10 @@ run_show(struct cli *cli)
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_group(store, cli->args[0], &group, &err)) == KA_OK &&
 	    (r = describe(store, &group, &object)) != KA_OK)
-		(void)ka_result_fail(&err, r, "the group could not be read");
+		(void)ka_store_fail(store, r, &err);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_show(cli, object, show_columns);
+		return show_object(cli, object, show_columns);
 	json_decref(object);
 	return cli_fail(cli, r, &err);
 }
@@ -142,7 +143,7 @@ run_add(struct cli *cli)
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
-		return cli_show(cli, json_group(&group), show_columns);
+		return show_object(cli, json_group(&group), show_columns);
 	(void)printf("Group \"%s\" is added. Next: keyacct group add-member %s ACCOUNT\n", group.name, group.name);
 	return CLI_DONE;
 }
@@ -168,7 +169,7 @@ with_group(struct cli *cli,
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
-		return cli_show(cli, json_group(&group), NULL);
+		return show_object(cli, json_group(&group), NULL);
 	if (account.handle[0] != '\0')
 		(void)printf("\"%s\" %s the group \"%s\" now.\n", account.handle, said, group.name);
 	else

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "keyacct/cli.h"
+#include "keyacct/show.h"
 
 #define GROUP "keyacct"
 
@@ -33,7 +34,7 @@ run_init(struct cli *cli)
 	if ((r = ka_store_create(cli->dir, group->gr_gid, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
 	if (cli->json)
-		return cli_show(cli, json_pack("{s:s}", "dir", cli->dir), NULL);
+		return show_object(cli, json_pack("{s:s}", "dir", cli->dir), NULL);
 	(void)printf("There is an empty database in %s now. Next: keyacct account add HANDLE\n", cli->dir);
 	return CLI_DONE;
 }

@@ -10,6 +10,7 @@
 #include "keyacct/cli.h"
 #include "keyacct/input.h"
 #include "keyacct/json.h"
+#include "keyacct/show.h"
 #include "keyacct/key.h"
 
 /* How many of an account's projects are named after a key was added; more would bury the message. */
@@ -111,7 +112,7 @@ say_added(const struct cli *cli, const struct ka_key *key, const struct ka_accou
 		(void)printf(", from %s", key->from);
 	if (key->hosts[0] != '\0')
 		(void)printf(", on %s", key->hosts);
-	cli_say_window(key->not_before_s, key->expires_s);
+	show_window(key->not_before_s, key->expires_s);
 	(void)printf(":\n");
 	if (total == 0)
 		(void)printf(
@@ -162,14 +163,14 @@ run_add(struct cli *cli)
 		    (r = add_reach(cli, store, &key, &err)) == KA_OK &&
 		    ((r = collect_logins(store, &key, logins, &total)) != KA_OK ||
 			(r = key_read_reach(store, &key, &projects)) != KA_OK))
-			(void)ka_result_fail(&err, r, "the account's projects could not be read");
+			(void)ka_store_fail(store, r, &err);
 	}
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE) {
 		json_decref(projects);
 		return status;
 	}
 	if (cli->json)
-		return cli_show(cli, json_key(&key, &account, projects), NULL);
+		return show_object(cli, json_key(&key, &account, projects), NULL);
 	json_decref(projects);
 	say_added(cli, &key, &account, logins, total);
 	return CLI_DONE;
@@ -206,17 +207,17 @@ with_key(struct cli *cli,
 
 	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
 	    (r = key_find(cli, store, &key, &err)) == KA_OK &&
-	    (r = ka_store_fail(ka_catalog_get_account(store, key.account, &account), &err)) == KA_OK &&
+	    (r = ka_store_fail(store, ka_catalog_get_account(store, key.account, &account), &err)) == KA_OK &&
 	    (r = change(cli, store, &key, &err)) == KA_OK)
-		r = ka_store_fail(key_read_reach(store, &key, &projects), &err);
+		r = ka_store_fail(store, key_read_reach(store, &key, &projects), &err);
 	if (r == KA_OK)
-		r = ka_store_fail(count_others(store, &key, &others), &err);
+		r = ka_store_fail(store, count_others(store, &key, &others), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE) {
 		json_decref(projects);
 		return status;
 	}
 	if (cli->json)
-		return cli_show(cli, json_key(&key, &account, projects), NULL);
+		return show_object(cli, json_key(&key, &account, projects), NULL);
 	json_decref(projects);
 	(void)printf("The key \"%s\" of \"%s\" %s\n", key.title, account.handle, said);
 	if (others > 0)

@@ -13,41 +13,42 @@
 #include "common/usage.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
+#include "keyacct/show.h"
 #include "keyacct/key.h"
 
-static const struct cli_column list_columns[] = {
-    {"TITLE", "title", CLI_TEXT},
-    {"ACCOUNT", "handle", CLI_TEXT},
-    {"FINGERPRINT", "fingerprint", CLI_TEXT},
-    {"MD5", "fingerprint_md5", CLI_TEXT},
-    {"PROJECTS", "reach", CLI_TEXT},
-    {"VALID", "valid", CLI_TEXT},
-    {"LAST USED", "last_used.at", CLI_TIME},
-    {NULL, NULL, CLI_TEXT},
+static const struct show_column list_columns[] = {
+    {"TITLE", "title", SHOW_TEXT},
+    {"ACCOUNT", "handle", SHOW_TEXT},
+    {"FINGERPRINT", "fingerprint", SHOW_TEXT},
+    {"MD5", "fingerprint_md5", SHOW_TEXT},
+    {"PROJECTS", "reach", SHOW_TEXT},
+    {"VALID", "valid", SHOW_TEXT},
+    {"LAST USED", "last_used.at", SHOW_TIME},
+    {NULL, NULL, SHOW_TEXT},
 };
 
-static const struct cli_column show_columns[] = {
-    {"title", "title", CLI_TEXT},
-    {"account", "handle", CLI_TEXT},
-    {"state", "state", CLI_TEXT},
-    {"valid", "valid", CLI_TEXT},
-    {"type", "key_type", CLI_TEXT},
-    {"bits", "bits", CLI_TEXT},
-    {"SHA256", "fingerprint", CLI_TEXT},
-    {"MD5", "fingerprint_md5", CLI_TEXT},
-    {"opens", "reach", CLI_TEXT},
-    {"from", "from", CLI_TEXT},
-    {"hosts", "hosts", CLI_TEXT},
-    {"tags", "tags", CLI_TEXT},
-    {"note", "note", CLI_TEXT},
-    {"created", "created", CLI_TIME},
-    {"not before", "not_before", CLI_FROM},
-    {"expires", "expires", CLI_TIME},
-    {"last used", "last_used.at", CLI_TIME},
-    {"in project", "last_used.project", CLI_ID},
-    {"used from", "last_used.from", CLI_TEXT},
-    {"times used", "last_used.count", CLI_TEXT},
-    {NULL, NULL, CLI_TEXT},
+static const struct show_column show_columns[] = {
+    {"title", "title", SHOW_TEXT},
+    {"account", "handle", SHOW_TEXT},
+    {"state", "state", SHOW_TEXT},
+    {"valid", "valid", SHOW_TEXT},
+    {"type", "key_type", SHOW_TEXT},
+    {"bits", "bits", SHOW_TEXT},
+    {"SHA256", "fingerprint", SHOW_TEXT},
+    {"MD5", "fingerprint_md5", SHOW_TEXT},
+    {"opens", "reach", SHOW_TEXT},
+    {"from", "from", SHOW_TEXT},
+    {"hosts", "hosts", SHOW_TEXT},
+    {"tags", "tags", SHOW_TEXT},
+    {"note", "note", SHOW_TEXT},
+    {"created", "created", SHOW_TIME},
+    {"not before", "not_before", SHOW_FROM},
+    {"expires", "expires", SHOW_TIME},
+    {"last used", "last_used.at", SHOW_TIME},
+    {"in project", "last_used.project", SHOW_ID},
+    {"used from", "last_used.from", SHOW_TEXT},
+    {"times used", "last_used.count", SHOW_TEXT},
+    {NULL, NULL, SHOW_TEXT},
 };
 
 /* The projects that a registration names; NULL in ${projects} when it reaches all. */
@@ -327,11 +328,11 @@ key_run_list(struct cli *cli)
 	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
 	    (r = read_filter(cli, store, &filter, &err)) == KA_OK &&
 	    (r = collect(cli, store, usage, &filter, rows)) != KA_OK)
-		(void)ka_result_fail(&err, r, "the keys could not be read");
+		(void)ka_store_fail(store, r, &err);
 	ka_usage_close(usage);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_list(
+		return show_list(
 		    cli, sort_rows(rows), list_columns, "There are no such keys: keyacct key add ACCOUNT FILE");
 	json_decref(rows);
 	return cli_fail(cli, r, &err);
@@ -352,11 +353,11 @@ key_run_show(struct cli *cli)
 	    (r = key_find(cli, store, &key, &err)) == KA_OK &&
 	    ((r = ka_usage_of_key(usage, key.sha256, key.account, &use)) != KA_OK ||
 		(r = describe(cli, store, &key, &use, &object)) != KA_OK))
-		(void)ka_result_fail(&err, r, "the key could not be read");
+		(void)ka_store_fail(store, r, &err);
 	ka_usage_close(usage);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_show(cli, object, show_columns);
+		return show_object(cli, object, show_columns);
 	json_decref(object);
 	return cli_fail(cli, r, &err);
 }

@@ -8,14 +8,15 @@
 #include "common/membership.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
+#include "keyacct/show.h"
 
-static const struct cli_column list_columns[] = {
-    {"HANDLE", "handle", CLI_TEXT},
-    {"ROLE", "role", CLI_TEXT},
-    {"SINCE", "created", CLI_TIME},
-    {"EXPIRES", "expires", CLI_TIME},
-    {"NOT BEFORE", "not_before", CLI_FROM},
-    {NULL, NULL, CLI_TEXT},
+static const struct show_column list_columns[] = {
+    {"HANDLE", "handle", SHOW_TEXT},
+    {"ROLE", "role", SHOW_TEXT},
+    {"SINCE", "created", SHOW_TIME},
+    {"EXPIRES", "expires", SHOW_TIME},
+    {"NOT BEFORE", "not_before", SHOW_FROM},
+    {NULL, NULL, SHOW_TEXT},
 };
 
 /* What the options say, laid over the membership as it stands: what is not given stays. */
@@ -67,7 +68,7 @@ read_old(struct ka_store *store, struct ka_member *member, struct ka_error *err)
 
 	if (r == KA_OK)
 		*member = old;
-	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(r, err);
+	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(store, r, err);
 }
 
 static enum cli_status
@@ -86,14 +87,14 @@ run_add(struct cli *cli)
 	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
 	    (r = find_both(cli, store, &member, &err)) == KA_OK && (r = read_old(store, &member, &err)) == KA_OK &&
 	    (r = read_fields(cli, &member, &err)) == KA_OK && (r = ka_membership_add(store, &member, &err)) == KA_OK)
-		r = ka_store_fail(ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
+		r = ka_store_fail(store, ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
-		return cli_show(cli, json_member(&member, name), NULL);
+		return show_object(cli, json_member(&member, name), NULL);
 	(void)printf(
 	    "\"%s\" is %s of the project now", name, member.role == KA_ROLE_OWNER ? "an owner" : "a collaborator");
-	cli_say_window(member.not_before_s, member.expires_s);
+	show_window(member.not_before_s, member.expires_s);
 	(void)printf(".\n");
 	return CLI_DONE;
 }
@@ -111,11 +112,11 @@ run_remove(struct cli *cli)
 	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
 	    (r = find_both(cli, store, &member, &err)) == KA_OK &&
 	    (r = ka_membership_remove(store, &member, &err)) == KA_OK)
-		r = ka_store_fail(ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
+		r = ka_store_fail(store, ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
-		return cli_show(cli, json_member(&member, name), NULL);
+		return show_object(cli, json_member(&member, name), NULL);
 	(void)printf(
 	    "\"%s\" is no member of the project any more, and gets in no more from the next login on.\n", name);
 	return CLI_DONE;
@@ -151,10 +152,10 @@ run_list(struct cli *cli)
 	if ((r = ka_store_open(cli->dir, false, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
 	    (r = collect(store, &project, rows)) != KA_OK)
-		(void)ka_result_fail(&err, r, "the members could not be read");
+		(void)ka_store_fail(store, r, &err);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_list(
+		return show_list(
 		    cli, rows, list_columns, "The project has no members: keyacct member add PROJECT ACCOUNT");
 	json_decref(rows);
 	return cli_fail(cli, r, &err);

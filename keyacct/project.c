@@ -14,34 +14,35 @@
 #include "common/usage.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
+#include "keyacct/show.h"
 
-static const struct cli_column list_columns[] = {
-    {"ID", "id", CLI_ID},
-    {"TITLE", "title", CLI_TEXT},
-    {"STATE", "state", CLI_TEXT},
-    {"SSH", "ssh", CLI_TEXT},
-    {"OWNERS", "owners", CLI_TEXT},
-    {"LAST USED", "last_used.at", CLI_TIME},
-    {NULL, NULL, CLI_TEXT},
+static const struct show_column list_columns[] = {
+    {"ID", "id", SHOW_ID},
+    {"TITLE", "title", SHOW_TEXT},
+    {"STATE", "state", SHOW_TEXT},
+    {"SSH", "ssh", SHOW_TEXT},
+    {"OWNERS", "owners", SHOW_TEXT},
+    {"LAST USED", "last_used.at", SHOW_TIME},
+    {NULL, NULL, SHOW_TEXT},
 };
 
-static const struct cli_column show_columns[] = {
-    {"id", "id", CLI_TEXT},
-    {"title", "title", CLI_TEXT},
-    {"state", "state", CLI_TEXT},
-    {"ssh", "ssh", CLI_TEXT},
-    {"agent", "agent", CLI_TEXT},
-    {"login", "login", CLI_TEXT},
-    {"uid", "uid", CLI_TEXT},
-    {"home", "home", CLI_TEXT},
-    {"shell", "shell", CLI_TEXT},
-    {"owners", "owners", CLI_TEXT},
-    {"collaborators", "collaborators", CLI_TEXT},
-    {"created", "created", CLI_TIME},
-    {"last used", "last_used.at", CLI_TIME},
-    {"from", "last_used.from", CLI_TEXT},
-    {"times used", "last_used.count", CLI_TEXT},
-    {NULL, NULL, CLI_TEXT},
+static const struct show_column show_columns[] = {
+    {"id", "id", SHOW_TEXT},
+    {"title", "title", SHOW_TEXT},
+    {"state", "state", SHOW_TEXT},
+    {"ssh", "ssh", SHOW_TEXT},
+    {"agent", "agent", SHOW_TEXT},
+    {"login", "login", SHOW_TEXT},
+    {"uid", "uid", SHOW_TEXT},
+    {"home", "home", SHOW_TEXT},
+    {"shell", "shell", SHOW_TEXT},
+    {"owners", "owners", SHOW_TEXT},
+    {"collaborators", "collaborators", SHOW_TEXT},
+    {"created", "created", SHOW_TIME},
+    {"last used", "last_used.at", SHOW_TIME},
+    {"from", "last_used.from", SHOW_TEXT},
+    {"times used", "last_used.count", SHOW_TEXT},
+    {NULL, NULL, SHOW_TEXT},
 };
 
 /* Add "owners" and "collaborators", as handles and "@group"s. */
@@ -195,7 +196,7 @@ run_add(struct cli *cli)
 		return status;
 	check_shell(cli, &project);
 	if (cli->json)
-		return cli_show(cli, json_project(&project), show_columns);
+		return show_object(cli, json_project(&project), show_columns);
 	ka_uuid_name(project.id, name);
 	(void)printf("Project %s is added. Its members log in with: ssh %s@%s\n", name, name, cli_host(cli));
 	if (cli_value(cli, "owner", 0) == NULL)
@@ -238,11 +239,11 @@ run_list(struct cli *cli)
 
 	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
 	    (r = collect(cli, store, usage, rows)) != KA_OK)
-		(void)ka_result_fail(&err, r, "the projects could not be read");
+		(void)ka_store_fail(store, r, &err);
 	ka_usage_close(usage);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_list(
+		return show_list(
 		    cli, rows, list_columns, "There are no projects yet: keyacct project add --owner ACCOUNT");
 	json_decref(rows);
 	return cli_fail(cli, r, &err);
@@ -261,11 +262,11 @@ run_show(struct cli *cli)
 	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
 	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
 	    (r = describe(cli, store, usage, &project, &object)) != KA_OK)
-		(void)ka_result_fail(&err, r, "the project's members could not be read");
+		(void)ka_store_fail(store, r, &err);
 	ka_usage_close(usage);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return cli_show(cli, object, show_columns);
+		return show_object(cli, object, show_columns);
 	json_decref(object);
 	return cli_fail(cli, r, &err);
 }
@@ -289,7 +290,7 @@ with_project(struct cli *cli,
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
-		return cli_show(cli, json_project(&project), NULL);
+		return show_object(cli, json_project(&project), NULL);
 	ka_uuid_name(project.id, name);
 	(void)printf("Project %s %s\n", name, said);
 	return CLI_DONE;

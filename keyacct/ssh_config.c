@@ -10,6 +10,7 @@
 #include "common/time.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
+#include "keyacct/show.h"
 
 /* A short name for a project: its title's letters and digits, with the beginning of the id to tell two apart. */
 static void
@@ -133,7 +134,7 @@ run_ssh_config(struct cli *cli)
 	    (only == NULL || (r = ka_catalog_find_project(store, only, &project, &err)) == KA_OK)) {
 		r = collect(cli, store, &account, only != NULL ? &project : NULL, rows);
 		if (r != KA_OK)
-			(void)ka_result_fail(&err, r, "the account's projects could not be read");
+			(void)ka_store_fail(store, r, &err);
 		else if (json_array_size(rows) == 0)
 			r = ka_result_fail(&err, KA_NOTFOUND,
 			    "\"%s\" can enter %s now; 'keyacct member add PROJECT %s' may change that", account.handle,
@@ -145,7 +146,7 @@ run_ssh_config(struct cli *cli)
 		return cli_fail(cli, r, &err);
 	}
 	if (cli->json)
-		return cli_list(cli, rows, NULL, "");
+		return show_list(cli, rows, NULL, "");
 	print_hosts(rows);
 	json_decref(rows);
 	return CLI_DONE;
