@@ -194,6 +194,13 @@ run_under() { "${@:2}" "$KEYACCT_BUILD/tests/pam_runner" "$PAM_TESTS/$1.script" 
 @test "The drain starts with a clean process: nothing of sshd's goes along" { script drain-process; }
 @test "A thousand logins in one process leave nothing behind" { script rounds; }
 
+@test "valgrind finds nothing in a thousand logins" {
+	command -v valgrind >/dev/null || skip "valgrind is not installed"
+	nm -D "$KEYACCT_BUILD/pam_keyacct.so" | grep -q __asan && skip "a sanitizer is at work"
+	run_under rounds-valgrind valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,indirect \
+		--keep-debuginfo=yes
+}
+
 @test "valgrind finds nothing in a login and a refusal" {
 	command -v valgrind >/dev/null || skip "valgrind is not installed"
 	nm -D "$KEYACCT_BUILD/pam_keyacct.so" | grep -q __asan && skip "a sanitizer is at work"
@@ -205,6 +212,6 @@ run_under() { "${@:2}" "$KEYACCT_BUILD/tests/pam_runner" "$PAM_TESTS/$1.script" 
 @test "every script is run by a test of this file" {
 	local file
 	for file in "$PAM_TESTS"/*.script; do
-		grep -q "script $(basename "$file" .script); }\$" "$PAM_TESTS/scripts.bats"
+		grep -qE "(script $(basename "$file" .script); }\$|run_under $(basename "$file" .script) )" "$PAM_TESTS/scripts.bats"
 	done
 }
