@@ -446,6 +446,25 @@ ka_record_row_key(const struct ka_row *row, struct ka_key *key)
 	return KA_OK;
 }
 
+size_t
+ka_record_after(const struct ka_row *row, const void *prefix, size_t prefixlen, uint8_t from[static KA_KEY_MAX + 1])
+{
+	if (row->keylen == 0) {
+		memcpy(from, prefix, prefixlen);
+		return prefixlen;
+	}
+	/* Nothing lies between a key and itself with a zero byte added. */
+	memcpy(from, row->key, row->keylen);
+	from[row->keylen] = 0;
+	return row->keylen + 1;
+}
+
+bool
+ka_record_begins(const struct ka_row *row, const void *prefix, size_t prefixlen)
+{
+	return row->keylen >= prefixlen && memcmp(row->key, prefix, prefixlen) == 0;
+}
+
 void
 ka_record_member_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
     const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN])

@@ -266,6 +266,16 @@ enum ka_result ka_record_row_member(const struct ka_row *row, struct ka_member *
 enum ka_result ka_record_row_key(const struct ka_row *row, struct ka_key *key);
 
 /**
+ * ka_record_after(row, prefix, prefixlen, from), ka_record_begins(row, prefix, prefixlen):
+ * Stepping through the rows whose key begins with ${prefix}: where the next one is looked for, which is behind ${row},
+ * or at the prefix itself when ${row}->keylen is 0; and whether what was found is still one of them. Returns the length
+ * of ${from}.
+ */
+size_t ka_record_after(
+    const struct ka_row *row, const void *prefix, size_t prefixlen, uint8_t from[static KA_KEY_MAX + 1]);
+bool ka_record_begins(const struct ka_row *row, const void *prefix, size_t prefixlen);
+
+/**
  * ka_record_member_key(project, kind, subject, key), ka_record_member_of_key(project, kind, subject, key):
  * The keys of KA_TABLE_MEMBER and KA_TABLE_MEMBER_OF.
  */

@@ -441,17 +441,10 @@ enum ka_result
 ka_view_next(struct ka_view *v, enum ka_table table, const void *prefix, size_t prefixlen, struct ka_row *row)
 {
 	uint8_t from[KA_KEY_MAX + 1];
-	size_t len = prefixlen;
+	size_t len = ka_record_after(row, prefix, prefixlen, from);
 	enum ka_result r;
 
-	if (row->keylen > 0) {
-		memcpy(from, row->key, row->keylen);
-		from[row->keylen] = 0;
-		len = row->keylen + 1;
-	} else {
-		memcpy(from, prefix, prefixlen);
-	}
 	if ((r = ka_view_seek(v, table, from, len, row)) != KA_OK)
 		return r;
-	return row->keylen >= prefixlen && memcmp(row->key, prefix, prefixlen) == 0 ? KA_OK : KA_NOTFOUND;
+	return ka_record_begins(row, prefix, prefixlen) ? KA_OK : KA_NOTFOUND;
 }
