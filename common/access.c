@@ -19,6 +19,9 @@ static const struct {
     [KA_REASON_KEY_INACTIVE] = {"key-inactive", "The key is switched off."},
     [KA_REASON_KEY_NOT_YET] = {"key-not-yet", "The key is not valid yet."},
     [KA_REASON_KEY_EXPIRED] = {"key-expired", "The key has expired."},
+    [KA_REASON_KEY_TYPE] = {"key-type", "Keys of this type are not allowed here any more."},
+    [KA_REASON_KEY_BITS] = {"key-bits", "RSA keys of this size are not allowed here any more."},
+    [KA_REASON_KEY_NO_TOKEN] = {"key-no-token", "Only keys of a security key (sk-) are allowed here."},
     [KA_REASON_KEY_HOST] = {"key-host", "The key may not be used on this host."},
     [KA_REASON_KEY_ADDRESS] = {"key-address", "The key may not be used from this address."},
     [KA_REASON_PROJECT_DELETED] = {"project-deleted", "This project has been deleted."},
@@ -53,14 +56,14 @@ ka_access_role_name(enum ka_role role)
 	return role == KA_ROLE_OWNER ? "owner" : "collaborator";
 }
 
-/* Does ${host} stand in the comma-separated ${list}? Host names have no case. */
+/* Does ${word}, a host or a type, stand in the comma-separated ${list}? Host names have no case. */
 static bool
-list_has_host(const char *list, const char *host)
+list_has(const char *list, const char *word)
 {
 	for (;;) {
 		size_t len = strcspn(list, ",");
 
-		if (host != NULL && len == strlen(host) && strncasecmp(list, host, len) == 0)
+		if (word != NULL && len == strlen(word) && strncasecmp(list, word, len) == 0)
 			return true;
 		if (list[len] == '\0')
 			return false;
@@ -118,8 +121,24 @@ judge_project(const struct ka_project *project, const struct ka_access_question 
 }
 
 enum ka_reason
-ka_access_judge_key(const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *q)
+ka_access_judge_policy(const struct ka_settings *settings, const struct ka_key *key)
 {
+	if (settings->key_types[0] != '\0' && !list_has(settings->key_types, key->type))
+		return KA_REASON_KEY_TYPE;
+	if (strcmp(key->type, "ssh-rsa") == 0 && key->bits < settings->rsa_bits_min)
+		return KA_REASON_KEY_BITS;
+	if (settings->security_keys != KA_SECURITY_KEYS_OPTIONAL && strncmp(key->type, "sk-", 3) != 0)
+		return KA_REASON_KEY_NO_TOKEN;
+	return KA_REASON_GRANTED;
+}
+
+enum ka_reason
+ka_access_judge_key(const struct ka_settings *settings, const struct ka_account *account, const struct ka_key *key,
+    const struct ka_access_question *q)
+{
+	const char *host = settings->host[0] != '\0' ? settings->host : q->host;
+	enum ka_reason of_policy;
+
 	if (!ka_access_account_is_active(account))
 		return KA_REASON_ACCOUNT_SUSPENDED;
 	if (key->state != KA_KEY_ACTIVE)
@@ -128,7 +147,9 @@ ka_access_judge_key(const struct ka_account *account, const struct ka_key *key, 
 		return KA_REASON_KEY_NOT_YET;
 	if (too_late(key->expires_s, q->at_s))
 		return KA_REASON_KEY_EXPIRED;
-	if (key->hosts[0] != '\0' && !list_has_host(key->hosts, q->host))
+	if ((of_policy = ka_access_judge_policy(settings, key)) != KA_REASON_GRANTED)
+		return of_policy;
+	if (key->hosts[0] != '\0' && !list_has(key->hosts, host))
 		return KA_REASON_KEY_HOST;
 	if (key->from[0] != '\0' && !q->address_to_sshd &&
 	    (!q->address_known || !ka_address_matches(key->from, q->address)))
@@ -150,7 +171,7 @@ add_membership(struct ka_view *view, const struct ka_access_question *q, enum ka
 	struct ka_row row;
 	enum ka_result r;
 
-	ka_record_member_key(q->project, kind, subject, key);
+	ka_table_member_key(q->project, kind, subject, key);
 	if ((r = ka_view_get(view, KA_TABLE_MEMBER, key, sizeof(key), &row)) == KA_NOTFOUND)
 		return KA_OK;
 	if (r != KA_OK || (r = ka_record_row_member(&row, &member)) != KA_OK)
@@ -203,7 +224,7 @@ judge_reach(struct ka_view *view, const struct ka_access_question *q, struct ka_
 	reg->reason = KA_REASON_GRANTED;
 	if (!reg->key.named)
 		return KA_OK;
-	ka_record_reach_key(reg->key.sha256, reg->key.account, q->project, key);
+	ka_table_reach_key(reg->key.sha256, reg->key.account, q->project, key);
 	if ((r = ka_view_get(view, KA_TABLE_REACH, key, sizeof(key), &row)) == KA_NOTFOUND) {
 		reg->reason = KA_REASON_KEY_REACH;
 		return KA_OK;
@@ -225,7 +246,8 @@ read_account(struct ka_view *view, const uint8_t id[static KA_UUID_LEN], struct 
 
 /* Judge one registration, from the outermost question to the innermost: the order of enum ka_reason. */
 static enum ka_result
-judge_registration(struct ka_view *view, const struct ka_access_question *q, struct ka_access_registration *reg)
+judge_registration(struct ka_view *view, const struct ka_settings *settings, const struct ka_access_question *q,
+    struct ka_access_registration *reg)
 {
 	enum ka_result r;
 
@@ -235,7 +257,7 @@ judge_registration(struct ka_view *view, const struct ka_access_question *q, str
 		return r;
 	if ((r = judge_member(view, q, reg)) != KA_OK || reg->reason != KA_REASON_GRANTED)
 		return r;
-	reg->reason = ka_access_judge_key(&reg->account, &reg->key, q);
+	reg->reason = ka_access_judge_key(settings, &reg->account, &reg->key, q);
 	if (reg->until_s == 0 || (reg->key.expires_s != 0 && reg->key.expires_s < reg->until_s))
 		reg->until_s = reg->key.expires_s;
 	return KA_OK;
@@ -282,7 +304,7 @@ judge_registrations(struct ka_view *view, const struct ka_access_question *q, st
 		reg = &answer->registration[answer->registrations];
 		memset(reg, 0, sizeof(*reg));
 		if ((r = ka_record_row_key(&row, &reg->key)) != KA_OK ||
-		    (r = judge_registration(view, q, reg)) != KA_OK)
+		    (r = judge_registration(view, &answer->settings, q, reg)) != KA_OK)
 			return r;
 		answer->registrations++;
 		if (reg->reason == KA_REASON_GRANTED)
@@ -302,6 +324,18 @@ clear_answer(struct ka_access_answer *answer)
 	answer->reason = KA_REASON_UNKNOWN_PROJECT;
 	answer->admitting = answer->registrations = 0;
 	memset(&answer->project, 0, sizeof(answer->project));
+	ka_record_default_settings(&answer->settings);
+}
+
+static enum ka_result
+read_settings(struct ka_view *view, struct ka_settings *settings)
+{
+	struct ka_row row;
+	enum ka_result r = ka_view_get(view, KA_TABLE_SETTINGS, KA_SETTINGS_KEY, strlen(KA_SETTINGS_KEY), &row);
+
+	if (r == KA_NOTFOUND)
+		return KA_OK;
+	return r == KA_OK ? ka_record_get_settings(row.payload, row.len, settings) : r;
 }
 
 /* KA_OK with ${found} false when there is none. */
@@ -327,7 +361,8 @@ ka_access_decide(struct ka_view *view, const struct ka_access_question *q, struc
 	clear_answer(answer);
 	if ((r = read_project(view, q->project, &answer->project, &found)) != KA_OK || !found)
 		return r;
-	if ((r = judge_registrations(view, q, answer)) != KA_OK)
+	if ((r = read_settings(view, &answer->settings)) != KA_OK ||
+	    (r = judge_registrations(view, q, answer)) != KA_OK)
 		return r;
 	/* Strangers learn nothing about the project: its own reason is only for a key that would be let in. A deleted
 	 * one has no members any more, so nobody's would be; the log and the administrator are told all the same. */
@@ -395,11 +430,13 @@ ka_access_ask_project(const char *dir, const struct ka_access_question *question
 
 void
 ka_access_options(
-    const struct ka_project *project, const struct ka_key *key, char options[static KA_ACCESS_OPTIONS_LEN])
+    const struct ka_access_answer *answer, const struct ka_key *key, char options[static KA_ACCESS_OPTIONS_LEN])
 {
-	bool agent = project != NULL && (project->policy & KA_POLICY_AGENT) != 0;
+	bool open = answer->reason == KA_REASON_GRANTED;
+	bool agent = open && (answer->project.policy & KA_POLICY_AGENT) != 0;
+	bool verify = answer->settings.security_keys == KA_SECURITY_KEYS_VERIFIED;
 
-	(void)snprintf(options, KA_ACCESS_OPTIONS_LEN, "restrict%s%s%s%s%s", project != NULL ? ",pty" : "",
-	    agent ? ",agent-forwarding" : "", key->from[0] != '\0' ? ",from=\"" : "", key->from,
-	    key->from[0] != '\0' ? "\"" : "");
+	(void)snprintf(options, KA_ACCESS_OPTIONS_LEN, "restrict%s%s%s%s%s%s", open ? ",pty" : "",
+	    agent ? ",agent-forwarding" : "", verify ? ",verify-required" : "", key->from[0] != '\0' ? ",from=\"" : "",
+	    key->from, key->from[0] != '\0' ? "\"" : "");
 }

@@ -32,6 +32,9 @@ enum ka_reason {
 	KA_REASON_KEY_INACTIVE,
 	KA_REASON_KEY_NOT_YET,
 	KA_REASON_KEY_EXPIRED,
+	KA_REASON_KEY_TYPE, /* the settings */
+	KA_REASON_KEY_BITS,
+	KA_REASON_KEY_NO_TOKEN,
 	KA_REASON_KEY_HOST,
 	KA_REASON_KEY_ADDRESS,
 	/* the project's own: a key that would be let in reads them */
@@ -46,7 +49,7 @@ struct ka_access_question {
 	uint8_t project[KA_UUID_LEN];
 	uint8_t sha256[KA_SHA256_LEN];
 	int64_t at_s;
-	const char *host;   /* this host's name, for a key's limit to hosts */
+	const char *host;   /* this host's name, for a key's limit to hosts, unless the settings have another */
 	bool address_known; /* false: a key that is limited to addresses is refused, unless … */
 	uint8_t address[KA_ADDRESS_LEN];
 	bool address_to_sshd; /* … limits to addresses are left to sshd's from=, as the helper has to: sshd 9.2 tells it
@@ -66,7 +69,8 @@ struct ka_access_registration {
 
 struct ka_access_answer {
 	enum ka_reason reason;
-	struct ka_project project; /* zero when it is unknown */
+	struct ka_settings settings; /* as they were when it was decided */
+	struct ka_project project;   /* zero when it is unknown */
 	/* Those that admit come first, best first: owner before collaborator, then the oldest. The rest follow. */
 	size_t admitting, registrations;
 	struct ka_access_registration registration[KA_REGISTRATIONS_MAX];
@@ -92,12 +96,16 @@ enum ka_result ka_access_decide_project(
     struct ka_view *view, const struct ka_access_question *question, struct ka_access_answer *answer);
 
 /**
- * ka_access_judge_key(account, key, question):
+ * ka_access_judge_key(settings, account, key, question):
  * The part of a decision that no project has a say in: may this account use this key at that time, from there, here?
  * KA_REASON_GRANTED, or one of ACCOUNT_SUSPENDED and KEY_*.
+ *
+ * ka_access_judge_policy(settings, key):
+ * What the settings say of keys of this type and size: KA_REASON_GRANTED, KEY_TYPE, KEY_BITS or KEY_NO_TOKEN.
  */
-enum ka_reason ka_access_judge_key(
-    const struct ka_account *account, const struct ka_key *key, const struct ka_access_question *question);
+enum ka_reason ka_access_judge_key(const struct ka_settings *settings, const struct ka_account *account,
+    const struct ka_key *key, const struct ka_access_question *question);
+enum ka_reason ka_access_judge_policy(const struct ka_settings *settings, const struct ka_key *key);
 
 /**
  * ka_access_account_is_active(account): may the account use anything at all?
@@ -126,12 +134,12 @@ enum ka_result ka_access_ask_project(
     const char *dir, const struct ka_access_question *question, struct ka_access_answer *answer);
 
 /**
- * ka_access_options(project, key, options):
- * The authorized_keys options of a grant: restrict, then what the project's policy gives back (NULL: nothing), then the
- * key's from=.
+ * ka_access_options(answer, key, options):
+ * The authorized_keys options for ${key}, one of those that ${answer} admits: restrict, then what the project's policy
+ * gives back, unless the project is closed, then what is asked of the key.
  */
 void ka_access_options(
-    const struct ka_project *project, const struct ka_key *key, char options[static KA_ACCESS_OPTIONS_LEN]);
+    const struct ka_access_answer *answer, const struct ka_key *key, char options[static KA_ACCESS_OPTIONS_LEN]);
 
 /**
  * ka_access_reason_name(reason), ka_access_reason_text(reason):

@@ -58,7 +58,7 @@ ka_catalog_get_member(struct ka_store *s, const uint8_t project[static KA_UUID_L
 	struct ka_row row;
 	enum ka_result r;
 
-	ka_record_member_key(project, kind, subject, key);
+	ka_table_member_key(project, kind, subject, key);
 	if ((r = ka_store_get(s, KA_TABLE_MEMBER, key, sizeof(key), &row)) != KA_OK)
 		return r;
 	return ka_record_row_member(&row, member);
@@ -253,7 +253,7 @@ ka_catalog_next_key_of(
 		return r;
 	if (row->keylen != KA_KEY_KEY_LEN)
 		return KA_CORRUPT;
-	ka_record_key_key(row->key + KA_UUID_LEN, account, full);
+	ka_table_key_key(row->key + KA_UUID_LEN, account, full);
 	if ((r = ka_store_get(s, KA_TABLE_KEY, full, sizeof(full), &found)) != KA_OK)
 		return r == KA_NOTFOUND ? KA_CORRUPT : r;
 	return ka_record_row_key(&found, key);
@@ -266,7 +266,7 @@ ka_catalog_next_reach(
 	uint8_t prefix[KA_KEY_KEY_LEN];
 	enum ka_result r;
 
-	ka_record_key_key(key->sha256, key->account, prefix);
+	ka_table_key_key(key->sha256, key->account, prefix);
 	if ((r = ka_store_next(s, KA_TABLE_REACH, prefix, sizeof(prefix), row)) != KA_OK)
 		return r;
 	if (row->keylen != KA_REACH_KEY_LEN)

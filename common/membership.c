@@ -8,18 +8,6 @@
 #include "common/registration.h"
 #include "common/time.h"
 
-static enum ka_result
-note(struct ka_store *s, const struct ka_member *m, const char *verb, struct ka_error *err)
-{
-	char name[KA_SUBJECT_NAME_LEN], detail[KA_TITLE_LEN];
-	enum ka_result r;
-
-	if ((r = ka_catalog_subject_name(s, m->kind, m->subject, name)) != KA_OK)
-		return ka_store_fail(s, r, err);
-	(void)snprintf(detail, sizeof(detail), "%s %s", name, ka_access_role_name(m->role));
-	return ka_store_fail(s, ka_store_note(s, KA_TABLE_MEMBER, m->project, verb, detail), err);
-}
-
 /* Can the project rely on this owner? KA_NOTFOUND: not. Groups do not count: they can become empty. */
 static enum ka_result
 is_lasting_owner(struct ka_store *s, const struct ka_member *member)
@@ -105,11 +93,11 @@ ka_membership_drop(struct ka_store *s, const struct ka_member *member, struct ka
 	uint8_t key[KA_MEMBER_KEY_LEN];
 	enum ka_result r;
 
-	ka_record_member_of_key(member->project, member->kind, member->subject, key);
+	ka_table_member_of_key(member->project, member->kind, member->subject, key);
 	if ((r = ka_store_remove(s, KA_TABLE_MEMBER_OF, key, sizeof(key))) != KA_OK)
 		return ka_store_fail(s, r, err);
-	ka_record_member_key(member->project, member->kind, member->subject, key);
-	if ((r = ka_store_remove(s, KA_TABLE_MEMBER, key, sizeof(key))) != KA_OK)
+	ka_table_member_key(member->project, member->kind, member->subject, key);
+	if ((r = ka_store_change(s, KA_TABLE_MEMBER, key, sizeof(key), NULL, 0)) != KA_OK)
 		return ka_store_fail(s, r, err);
 	return ka_store_fail(s, release_members(s, member), err);
 }
@@ -123,22 +111,23 @@ write_member(struct ka_store *s, const struct ka_member *member, struct ka_error
 
 	if (ka_record_put_member(member, payload, &len) != KA_OK)
 		return ka_result_fail(err, KA_INVALID, "the membership has a role or time out of its range");
-	ka_record_member_key(member->project, member->kind, member->subject, key);
-	if ((r = ka_store_put(s, KA_TABLE_MEMBER, key, sizeof(key), payload, len)) != KA_OK)
+	ka_table_member_key(member->project, member->kind, member->subject, key);
+	if ((r = ka_store_change(s, KA_TABLE_MEMBER, key, sizeof(key), payload, len)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	ka_record_member_of_key(member->project, member->kind, member->subject, key);
+	ka_table_member_of_key(member->project, member->kind, member->subject, key);
 	return ka_store_fail(s, ka_store_put(s, KA_TABLE_MEMBER_OF, key, sizeof(key), "", 0), err);
 }
 
 /* What has to hold when ${member} takes the place of ${old}. */
 static enum ka_result
-replace_member(struct ka_store *s, const struct ka_member *old, struct ka_member *member, struct ka_error *err)
+replace_member(struct ka_store *s, const struct ka_member *old, struct ka_member *member, enum ka_owner_rule rule,
+    struct ka_error *err)
 {
-	enum ka_result r;
+	enum ka_result r = KA_OK;
 
 	if (member->created_s == 0)
 		member->created_s = old->created_s;
-	if ((r = is_lasting_owner(s, member)) == KA_NOTFOUND)
+	if (rule == KA_OWNER_KEPT && (r = is_lasting_owner(s, member)) == KA_NOTFOUND)
 		r = ka_membership_keep_owner(s, old, err);
 	if (r != KA_OK)
 		return r;
@@ -149,7 +138,7 @@ replace_member(struct ka_store *s, const struct ka_member *old, struct ka_member
 }
 
 enum ka_result
-ka_membership_add(struct ka_store *s, struct ka_member *member, struct ka_error *err)
+ka_membership_add(struct ka_store *s, struct ka_member *member, enum ka_owner_rule rule, struct ka_error *err)
 {
 	char text[KA_UUID_TEXT_LEN];
 	struct ka_project project;
@@ -167,17 +156,15 @@ ka_membership_add(struct ka_store *s, struct ka_member *member, struct ka_error 
 	r = ka_catalog_get_member(s, member->project, member->kind, member->subject, &old);
 	if (r != KA_OK && r != KA_NOTFOUND)
 		return ka_store_fail(s, r, err);
-	if (r == KA_OK && (r = replace_member(s, &old, member, err)) != KA_OK)
+	if (r == KA_OK && (r = replace_member(s, &old, member, rule, err)) != KA_OK)
 		return r;
 	if (member->created_s == 0)
 		member->created_s = ka_time_now();
-	if ((r = write_member(s, member, err)) != KA_OK)
-		return r;
-	return note(s, member, "member add", err);
+	return write_member(s, member, err);
 }
 
 enum ka_result
-ka_membership_remove(struct ka_store *s, struct ka_member *member, struct ka_error *err)
+ka_membership_remove(struct ka_store *s, struct ka_member *member, enum ka_owner_rule rule, struct ka_error *err)
 {
 	char text[KA_UUID_TEXT_LEN], name[KA_SUBJECT_NAME_LEN];
 	struct ka_member like = *member;
@@ -191,10 +178,9 @@ ka_membership_remove(struct ka_store *s, struct ka_member *member, struct ka_err
 		    "\"%s\" is no member of project %s; 'keyacct member list %s' shows who is", name, text, text);
 	if (r != KA_OK)
 		return ka_store_fail(s, r, err);
-	if ((r = ka_membership_keep_owner(s, member, err)) != KA_OK ||
-	    (r = ka_membership_drop(s, member, err)) != KA_OK)
+	if (rule == KA_OWNER_KEPT && (r = ka_membership_keep_owner(s, member, err)) != KA_OK)
 		return r;
-	return note(s, member, "member remove", err);
+	return ka_membership_drop(s, member, err);
 }
 
 /* Groups */
@@ -221,7 +207,7 @@ ka_membership_join_group(
 	size_t groups;
 	enum ka_result r;
 
-	ka_record_pair_key(group->id, account->id, key);
+	ka_table_pair_key(group->id, account->id, key);
 	if ((r = ka_store_get(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), &row)) != KA_NOTFOUND)
 		return r == KA_OK ? KA_OK : ka_store_fail(s, r, err);
 	if ((r = count_groups(s, account, &groups)) != KA_OK)
@@ -229,12 +215,10 @@ ka_membership_join_group(
 	if (groups >= KA_GROUPS_MAX)
 		return ka_result_fail(err, KA_CONFLICT,
 		    "\"%s\" is in %zu groups, and more are not possible: leave one first", account->handle, groups);
-	if ((r = ka_store_put(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), "", 0)) != KA_OK)
+	if ((r = ka_store_change(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), "", 0)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	ka_record_pair_key(account->id, group->id, key);
-	if ((r = ka_store_put(s, KA_TABLE_GROUP_OF, key, sizeof(key), "", 0)) != KA_OK)
-		return ka_store_fail(s, r, err);
-	return ka_store_fail(s, ka_store_note(s, KA_TABLE_GROUP, group->id, "group add-member", account->handle), err);
+	ka_table_pair_key(account->id, group->id, key);
+	return ka_store_fail(s, ka_store_put(s, KA_TABLE_GROUP_OF, key, sizeof(key), "", 0), err);
 }
 
 enum ka_result
@@ -246,22 +230,19 @@ ka_membership_leave_group(
 	struct ka_member member;
 	enum ka_result r;
 
-	ka_record_pair_key(group->id, account->id, key);
+	ka_table_pair_key(group->id, account->id, key);
 	if ((r = ka_store_get(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), &row)) == KA_NOTFOUND)
 		return ka_result_fail(err, KA_NOTFOUND,
 		    "\"%s\" is not in the group \"%s\"; 'keyacct group show %s' shows who is", account->handle,
 		    group->name, group->name);
-	if (r != KA_OK || (r = ka_store_remove(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key))) != KA_OK)
+	if (r != KA_OK || (r = ka_store_change(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), NULL, 0)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	ka_record_pair_key(account->id, group->id, key);
+	ka_table_pair_key(account->id, group->id, key);
 	if ((r = ka_store_remove(s, KA_TABLE_GROUP_OF, key, sizeof(key))) != KA_OK)
 		return ka_store_fail(s, r, err);
 	row.keylen = 0;
 	while ((r = ka_catalog_next_membership(s, KA_SUBJECT_GROUP, group->id, &row, &member)) == KA_OK)
 		if ((r = release_keys(s, member.project, account->id)) != KA_OK)
 			return ka_store_fail(s, r, err);
-	if (r != KA_NOTFOUND)
-		return ka_store_fail(s, r, err);
-	return ka_store_fail(
-	    s, ka_store_note(s, KA_TABLE_GROUP, group->id, "group remove-member", account->handle), err);
+	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(s, r, err);
 }

@@ -15,25 +15,30 @@
 #include "common/result.h"
 #include "common/store.h"
 
-/**
- * ka_membership_add(store, member, err):
- * Add an account or a group to a project, or change its role and window there. KA_CONFLICT: the project is deleted, or
- * its last owner would be demoted or would stop being one for part of the time.
- */
-enum ka_result ka_membership_add(struct ka_store *store, struct ka_member *member, struct ka_error *err);
+/* Whether a project has to keep an owner: always, but where the truth is a platform's, which a mirror follows. */
+enum ka_owner_rule { KA_OWNER_KEPT, KA_OWNER_FREE };
 
 /**
- * ka_membership_remove(store, member, err):
+ * ka_membership_add(store, member, rule, err):
+ * Add an account or a group to a project, or change its role and window there. KA_CONFLICT: the project is deleted, or,
+ * with KA_OWNER_KEPT, its last owner would be demoted or would stop being one for part of the time.
+ */
+enum ka_result ka_membership_add(
+    struct ka_store *store, struct ka_member *member, enum ka_owner_rule rule, struct ka_error *err);
+
+/**
+ * ka_membership_remove(store, member, rule, err):
  * Remove the membership with ${member}'s project, kind and subject; the rest of ${member} is filled in. Keys that were
  * pasted for this project alone open nothing any more, also after their account comes back. KA_NOTFOUND: it is no
- * member; KA_CONFLICT: it is the last owner.
+ * member; KA_CONFLICT: with KA_OWNER_KEPT, it is the last owner.
  */
-enum ka_result ka_membership_remove(struct ka_store *store, struct ka_member *member, struct ka_error *err);
+enum ka_result ka_membership_remove(
+    struct ka_store *store, struct ka_member *member, enum ka_owner_rule rule, struct ka_error *err);
 
 /**
  * ka_membership_drop(store, member, err):
- * The same without asking whether an owner stays, and without a line in the change log: for those who remove the
- * project, the account or the group itself.
+ * The same without asking whether it is there and whether an owner stays: for those who remove the project, the account
+ * or the group itself.
  */
 enum ka_result ka_membership_drop(struct ka_store *store, const struct ka_member *member, struct ka_error *err);
 

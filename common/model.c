@@ -10,13 +10,6 @@
 
 static const uint8_t no_id[KA_UUID_LEN];
 
-static enum ka_result
-note(struct ka_store *s, enum ka_table table, const uint8_t *id, const char *verb, const char *detail,
-    struct ka_error *err)
-{
-	return ka_store_fail(s, ka_store_note(s, table, id, verb, detail), err);
-}
-
 /* A new id in the place of an all-zero one. */
 static enum ka_result
 fill_id(uint8_t id[static KA_UUID_LEN], struct ka_error *err)
@@ -37,14 +30,14 @@ write_account(struct ka_store *s, const struct ka_account *account, struct ka_er
 	if (ka_record_put_account(account, payload, &len) != KA_OK)
 		return ka_result_fail(
 		    err, KA_INVALID, "the account \"%s\" has a field out of its range", account->handle);
-	return ka_store_fail(s, ka_store_put(s, KA_TABLE_ACCOUNT, account->id, KA_UUID_LEN, payload, len), err);
+	return ka_store_fail(s, ka_store_change(s, KA_TABLE_ACCOUNT, account->id, KA_UUID_LEN, payload, len), err);
 }
 
-enum ka_result
-ka_model_add_account(struct ka_store *s, struct ka_account *account, struct ka_error *err)
+/* Is ${handle} one, and free for ${account}? */
+static enum ka_result
+check_handle(struct ka_store *s, const struct ka_account *account, struct ka_error *err)
 {
 	char text[KA_UUID_TEXT_LEN];
-	struct ka_account other;
 	struct ka_row row;
 	enum ka_result r;
 
@@ -54,16 +47,35 @@ ka_model_add_account(struct ka_store *s, struct ka_account *account, struct ka_e
 		    "nothing "
 		    "that reads as an id (8 or more hex digits)",
 		    account->handle);
-	if ((r = ka_store_get(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle), &row)) == KA_OK) {
-		if (row.len != KA_UUID_LEN)
-			return ka_store_fail(s, KA_CORRUPT, err);
-		ka_uuid_text(row.payload, text);
-		return ka_result_fail(err, KA_CONFLICT, "the handle \"%s\" is taken by account %s: choose another",
-		    account->handle, text);
-	}
-	if (r != KA_NOTFOUND)
-		return ka_store_fail(s, r, err);
-	if ((r = fill_id(account->id, err)) != KA_OK)
+	r = ka_store_get(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle), &row);
+	if (r == KA_NOTFOUND)
+		return KA_OK;
+	if (r != KA_OK || row.len != KA_UUID_LEN)
+		return ka_store_fail(s, r == KA_OK ? KA_CORRUPT : r, err);
+	if (memcmp(row.payload, account->id, KA_UUID_LEN) == 0)
+		return KA_OK;
+	ka_uuid_text(row.payload, text);
+	return ka_result_fail(
+	    err, KA_CONFLICT, "the handle \"%s\" is taken by account %s: choose another", account->handle, text);
+}
+
+static enum ka_result
+put_handle(struct ka_store *s, const struct ka_account *account, struct ka_error *err)
+{
+	enum ka_result r =
+	    ka_store_put(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle), account->id, KA_UUID_LEN);
+
+	return ka_store_fail(s, r, err);
+}
+
+enum ka_result
+ka_model_add_account(struct ka_store *s, struct ka_account *account, struct ka_error *err)
+{
+	char text[KA_UUID_TEXT_LEN];
+	struct ka_account other;
+	enum ka_result r;
+
+	if ((r = check_handle(s, account, err)) != KA_OK || (r = fill_id(account->id, err)) != KA_OK)
 		return r;
 	ka_uuid_text(account->id, text);
 	if ((r = ka_catalog_get_account(s, account->id, &other)) == KA_OK)
@@ -76,37 +88,68 @@ ka_model_add_account(struct ka_store *s, struct ka_account *account, struct ka_e
 		account->created_s = ka_time_now();
 	if ((r = write_account(s, account, err)) != KA_OK)
 		return r;
-	r = ka_store_put(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle), account->id, KA_UUID_LEN);
-	if (r != KA_OK)
-		return ka_store_fail(s, r, err);
-	return note(s, KA_TABLE_ACCOUNT, account->id, "account add", account->handle, err);
+	return put_handle(s, account, err);
 }
 
 enum ka_result
-ka_model_set_account_state(
-    struct ka_store *s, struct ka_account *account, enum ka_account_state state, struct ka_error *err)
+ka_model_change_account(struct ka_store *s, const struct ka_account *account, struct ka_error *err)
 {
+	struct ka_account old;
 	enum ka_result r;
 
-	account->state = state;
-	if ((r = write_account(s, account, err)) != KA_OK)
+	if ((r = ka_catalog_get_account(s, account->id, &old)) != KA_OK)
+		return ka_store_fail(s, r, err);
+	if ((r = check_handle(s, account, err)) != KA_OK || (r = write_account(s, account, err)) != KA_OK)
 		return r;
-	return note(s, KA_TABLE_ACCOUNT, account->id,
-	    state == KA_ACCOUNT_SUSPENDED ? "account suspend" : "account resume", account->handle, err);
+	if (strcmp(account->handle, old.handle) == 0)
+		return KA_OK;
+	if ((r = ka_store_remove(s, KA_TABLE_HANDLE, old.handle, strlen(old.handle))) != KA_OK)
+		return ka_store_fail(s, r, err);
+	return put_handle(s, account, err);
 }
 
-enum ka_result
-ka_model_remove_account(struct ka_store *s, const struct ka_account *account, struct ka_error *err)
+/* May the account go? Not while it is the last owner of projects: all of them are named, as far as there is room. */
+static enum ka_result
+check_orphans(struct ka_store *s, const struct ka_account *account, struct ka_error *err)
+{
+	char ids[5 * KA_UUID_TEXT_LEN + 1] = "";
+	struct ka_row row = {.keylen = 0};
+	struct ka_member member;
+	size_t n = 0, at = 0;
+	enum ka_result r;
+
+	while ((r = ka_catalog_next_membership(s, KA_SUBJECT_ACCOUNT, account->id, &row, &member)) == KA_OK) {
+		char text[KA_UUID_TEXT_LEN];
+
+		if ((r = ka_membership_keep_owner(s, &member, err)) == KA_OK)
+			continue;
+		if (r != KA_CONFLICT)
+			return r;
+		ka_uuid_text(member.project, text);
+		if (n++ < 5)
+			at += (size_t)snprintf(ids + at, sizeof(ids) - at, " %s", text);
+	}
+	if (r != KA_NOTFOUND)
+		return ka_store_fail(s, r, err);
+	/* For a single one the sentence is there already. */
+	if (n <= 1)
+		return n == 0 ? KA_OK : KA_CONFLICT;
+	return ka_result_fail(err, KA_CONFLICT,
+	    "\"%s\" is the last owner of %zu projects:%s%s; give each another owner first (keyacct member add PROJECT "
+	    "ACCOUNT --role owner), or remove it",
+	    account->handle, n, ids, n > 5 ? " and more" : "");
+}
+
+static enum ka_result
+drop_memberships(struct ka_store *s, const struct ka_account *account, struct ka_error *err)
 {
 	struct ka_row row = {.keylen = 0};
 	struct ka_member member;
 	struct ka_group group;
-	struct ka_key key;
 	enum ka_result r;
 
 	while ((r = ka_catalog_next_membership(s, KA_SUBJECT_ACCOUNT, account->id, &row, &member)) == KA_OK)
-		if ((r = ka_membership_keep_owner(s, &member, err)) != KA_OK ||
-		    (r = ka_membership_drop(s, &member, err)) != KA_OK)
+		if ((r = ka_membership_drop(s, &member, err)) != KA_OK)
 			return r;
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(s, r, err);
@@ -114,18 +157,28 @@ ka_model_remove_account(struct ka_store *s, const struct ka_account *account, st
 	while ((r = ka_catalog_next_group_of(s, account->id, &row, &group)) == KA_OK)
 		if ((r = ka_membership_leave_group(s, &group, account, err)) != KA_OK)
 			return r;
-	if (r != KA_NOTFOUND)
-		return ka_store_fail(s, r, err);
-	row.keylen = 0;
+	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(s, r, err);
+}
+
+enum ka_result
+ka_model_remove_account(
+    struct ka_store *s, const struct ka_account *account, enum ka_owner_rule rule, struct ka_error *err)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_key key;
+	enum ka_result r;
+
+	if ((rule == KA_OWNER_KEPT && (r = check_orphans(s, account, err)) != KA_OK) ||
+	    (r = drop_memberships(s, account, err)) != KA_OK)
+		return r;
 	while ((r = ka_catalog_next_key_of(s, account->id, &row, &key)) == KA_OK)
 		if ((r = ka_registration_remove(s, &key, err)) != KA_OK)
 			return r;
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(s, r, err);
-	if ((r = ka_store_remove(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle))) != KA_OK ||
-	    (r = ka_store_remove(s, KA_TABLE_ACCOUNT, account->id, KA_UUID_LEN)) != KA_OK)
-		return ka_store_fail(s, r, err);
-	return note(s, KA_TABLE_ACCOUNT, account->id, "account remove", account->handle, err);
+	if ((r = ka_store_remove(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle))) == KA_OK)
+		r = ka_store_change(s, KA_TABLE_ACCOUNT, account->id, KA_UUID_LEN, NULL, 0);
+	return ka_store_fail(s, r, err);
 }
 
 /* Projects */
@@ -148,9 +201,9 @@ write_project(struct ka_store *s, const struct ka_project *project, struct ka_er
 	if (ka_record_put_project(project, payload, &len) != KA_OK)
 		return ka_result_fail(
 		    err, KA_INVALID, "the project \"%s\" has a field out of its range", project->title);
-	if ((r = ka_store_put(s, KA_TABLE_PROJECT, project->id, KA_UUID_LEN, payload, len)) != KA_OK)
+	if ((r = ka_store_change(s, KA_TABLE_PROJECT, project->id, KA_UUID_LEN, payload, len)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	ka_record_be32(project->uid, uid);
+	ka_table_be32(project->uid, uid);
 	return ka_store_fail(s, ka_store_put(s, KA_TABLE_UID, uid, sizeof(uid), project->id, KA_UUID_LEN), err);
 }
 
@@ -162,7 +215,7 @@ check_uid_free(struct ka_store *s, uint32_t uid, struct ka_error *err)
 	struct ka_row row;
 	enum ka_result r;
 
-	ka_record_be32(uid, key);
+	ka_table_be32(uid, key);
 	if ((r = ka_store_get(s, KA_TABLE_UID, key, sizeof(key), &row)) == KA_NOTFOUND)
 		return KA_OK;
 	if (r != KA_OK || row.len != KA_UUID_LEN)
@@ -176,9 +229,12 @@ enum ka_result
 ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_error *err)
 {
 	char text[KA_UUID_TEXT_LEN];
+	struct ka_settings settings;
 	struct ka_project other;
 	enum ka_result r;
 
+	if ((r = ka_store_settings(s, &settings)) != KA_OK)
+		return ka_store_fail(s, r, err);
 	if ((r = fill_id(project->id, err)) != KA_OK)
 		return r;
 	ka_uuid_text(project->id, text);
@@ -195,20 +251,18 @@ ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_e
 					: ka_store_fail(s, r, err);
 	}
 	if (project->home[0] == '\0')
-		(void)snprintf(project->home, sizeof(project->home), "/projects/%s", text);
+		(void)snprintf(project->home, sizeof(project->home), "%.470s/%s", settings.homes, text);
 	if (project->shell[0] == '\0')
-		(void)snprintf(project->shell, sizeof(project->shell), "/bin/bash");
+		memcpy(project->shell, settings.shell, sizeof(project->shell));
 	if (project->state == 0)
 		project->state = KA_PROJECT_ACTIVE;
 	if (project->created_s == 0)
 		project->created_s = ka_time_now();
-	if ((r = write_project(s, project, err)) != KA_OK)
-		return r;
-	return note(s, KA_TABLE_PROJECT, project->id, "project add", project->title, err);
+	return write_project(s, project, err);
 }
 
 enum ka_result
-ka_model_change_project(struct ka_store *s, const struct ka_project *project, const char *verb, struct ka_error *err)
+ka_model_change_project(struct ka_store *s, const struct ka_project *project, struct ka_error *err)
 {
 	char text[KA_UUID_TEXT_LEN];
 	struct ka_project old;
@@ -219,9 +273,7 @@ ka_model_change_project(struct ka_store *s, const struct ka_project *project, co
 	ka_uuid_text(project->id, text);
 	if (old.state == KA_PROJECT_DELETED)
 		return ka_result_fail(err, KA_CONFLICT, "project %s is deleted: it stays so", text);
-	if ((r = write_project(s, project, err)) != KA_OK)
-		return r;
-	return note(s, KA_TABLE_PROJECT, project->id, verb, project->title, err);
+	return write_project(s, project, err);
 }
 
 enum ka_result
@@ -237,7 +289,7 @@ ka_model_remove_project(struct ka_store *s, struct ka_project *project, struct k
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(s, r, err);
 	project->state = KA_PROJECT_DELETED;
-	return ka_model_change_project(s, project, "project remove", err);
+	return ka_model_change_project(s, project, err);
 }
 
 /* Groups */
@@ -263,11 +315,10 @@ ka_model_add_group(struct ka_store *s, struct ka_group *group, struct ka_error *
 	if (group->created_s == 0)
 		group->created_s = ka_time_now();
 	if ((r = ka_record_put_group(group, payload, &len)) != KA_OK ||
-	    (r = ka_store_put(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, payload, len)) != KA_OK ||
-	    (r = ka_store_put(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name), group->id, KA_UUID_LEN)) !=
-		KA_OK)
+	    (r = ka_store_change(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, payload, len)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	return note(s, KA_TABLE_GROUP, group->id, "group add", group->name, err);
+	r = ka_store_put(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name), group->id, KA_UUID_LEN);
+	return ka_store_fail(s, r, err);
 }
 
 enum ka_result
@@ -287,8 +338,8 @@ ka_model_remove_group(struct ka_store *s, const struct ka_group *group, struct k
 	while ((r = ka_catalog_next_group_member(s, group->id, &row, &account)) == KA_OK)
 		if ((r = ka_membership_leave_group(s, group, &account, err)) != KA_OK)
 			return r;
-	if (r != KA_NOTFOUND || (r = ka_store_remove(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN)) != KA_OK ||
-	    (r = ka_store_remove(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name))) != KA_OK)
-		return ka_store_fail(s, r, err);
-	return note(s, KA_TABLE_GROUP, group->id, "group remove", group->name, err);
+	if (r == KA_NOTFOUND &&
+	    (r = ka_store_remove(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name))) == KA_OK)
+		r = ka_store_change(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, NULL, 0);
+	return ka_store_fail(s, r, err);
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/membership.h"
 #include "common/record.h"
 #include "common/result.h"
 #include "common/store.h"
@@ -25,33 +26,33 @@
 enum ka_result ka_model_add_account(struct ka_store *store, struct ka_account *account, struct ka_error *err);
 
 /**
- * ka_model_set_account_state(store, account, state, err):
- * Suspend or resume. Nothing else of the account changes.
+ * ka_model_change_account(store, account, err):
+ * Write ${account} over the one with its id. KA_CONFLICT: the handle is another's.
  */
-enum ka_result ka_model_set_account_state(
-    struct ka_store *store, struct ka_account *account, enum ka_account_state state, struct ka_error *err);
+enum ka_result ka_model_change_account(struct ka_store *store, const struct ka_account *account, struct ka_error *err);
 
 /**
- * ka_model_remove_account(store, account, err):
- * Remove it with its registrations and memberships. KA_CONFLICT: it is the last owner of a project, which ${err} names.
+ * ka_model_remove_account(store, account, rule, err):
+ * Remove it with its registrations and memberships. KA_CONFLICT, with KA_OWNER_KEPT: it is the last owner of projects,
+ * which ${err} names.
  */
-enum ka_result ka_model_remove_account(struct ka_store *store, const struct ka_account *account, struct ka_error *err);
+enum ka_result ka_model_remove_account(
+    struct ka_store *store, const struct ka_account *account, enum ka_owner_rule rule, struct ka_error *err);
 
 /**
  * ka_model_add_project(store, project, err):
- * Add ${project}. An all-zero id, a zero uid, an empty home or shell, and zero state and created_s are filled in.
- * KA_CONFLICT: the id or the uid is taken, also by a deleted project, or the range of uids is used up. Whether the uid
- * is taken by a user of the host is the caller's to ask.
+ * Add ${project}. An all-zero id, a zero uid, an empty home or shell (from the settings), and zero state and created_s
+ * are filled in. KA_CONFLICT: the id or the uid is taken, also by a deleted project, or the range of uids is used up.
+ * Whether the uid is taken by a user of the host is the caller's to ask.
  */
 enum ka_result ka_model_add_project(struct ka_store *store, struct ka_project *project, struct ka_error *err);
 
 /**
- * ka_model_change_project(store, project, verb, err):
- * Write ${project} over the one with its id; its id, uid and created_s must be those of that one. ${verb} goes into the
- * change log. A project that is deleted stays so: KA_CONFLICT.
+ * ka_model_change_project(store, project, err):
+ * Write ${project} over the one with its id; its id, uid and created_s must be those of that one. A project that is
+ * deleted stays so: KA_CONFLICT.
  */
-enum ka_result ka_model_change_project(
-    struct ka_store *store, const struct ka_project *project, const char *verb, struct ka_error *err);
+enum ka_result ka_model_change_project(struct ka_store *store, const struct ka_project *project, struct ka_error *err);
 
 /**
  * ka_model_remove_project(store, project, err):

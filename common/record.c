@@ -9,40 +9,11 @@
 #define INCOMPATIBLE 0x0f /* the version byte's bits that a reader has to know */
 #define ENVELOPE     9    /* version, checksum */
 
-static const char *const table_names[KA_TABLES] = {
-    [KA_TABLE_PROJECT] = "project",
-    [KA_TABLE_UID] = "uid",
-    [KA_TABLE_ACCOUNT] = "account",
-    [KA_TABLE_HANDLE] = "handle",
-    [KA_TABLE_MEMBER] = "member",
-    [KA_TABLE_MEMBER_OF] = "member_of",
-    [KA_TABLE_KEY] = "key",
-    [KA_TABLE_KEY_OF] = "key_of",
-    [KA_TABLE_REACH] = "reach",
-    [KA_TABLE_BLOB] = "blob",
-    [KA_TABLE_CHANGE] = "change",
-    [KA_TABLE_META] = "meta",
-    [KA_TABLE_NAME] = "name",
-    [KA_TABLE_NAME_UID] = "name_uid",
-    [KA_TABLE_KEY_USE] = "key_use",
-    [KA_TABLE_PROJECT_USE] = "project_use",
-    [KA_TABLE_DRAINED] = "drained",
-    [KA_TABLE_GROUP] = "group",
-    [KA_TABLE_GROUP_NAME] = "group_name",
-    [KA_TABLE_GROUP_MEMBER] = "group_member",
-    [KA_TABLE_GROUP_OF] = "group_of",
-};
-
-const char *
-ka_record_table_name(enum ka_table table)
+void
+ka_record_default_settings(struct ka_settings *settings)
 {
-	return table_names[table];
-}
-
-bool
-ka_record_table_is_later(enum ka_table table)
-{
-	return table >= KA_TABLE_GROUP;
+	*settings = (struct ka_settings){
+	    .rsa_bits_min = 2048, .homes = "/projects", .shell = "/bin/bash", .policy = KA_POLICY_AGENT};
 }
 
 bool
@@ -83,35 +54,11 @@ ka_record_checksum(uint64_t sum, const void *bytes, size_t len)
 	return sum;
 }
 
-void
-ka_record_be32(uint32_t n, uint8_t bytes[static 4])
-{
-	for (int i = 3; i >= 0; i--, n >>= 8)
-		bytes[i] = (uint8_t)n;
-}
-
-void
-ka_record_be64(uint64_t n, uint8_t bytes[static 8])
-{
-	for (int i = 7; i >= 0; i--, n >>= 8)
-		bytes[i] = (uint8_t)n;
-}
-
-uint64_t
-ka_record_from_be64(const uint8_t bytes[static 8])
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < 8; i++)
-		n = n << 8 | bytes[i];
-	return n;
-}
-
 /* The key's length goes in too, so that no byte can move from the key to the payload. */
 static uint64_t
 row_checksum(uint8_t version, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
 {
-	const char *name = table_names[table];
+	const char *name = ka_table_name(table);
 	const uint8_t head[2] = {version, (uint8_t)keylen};
 	uint64_t sum = ka_record_checksum(KA_CHECKSUM_START, head, sizeof(head));
 
@@ -128,7 +75,7 @@ ka_record_seal(enum ka_table table, const void *key, size_t keylen, const void *
 	if (keylen > KA_KEY_MAX || len + ENVELOPE > outlen)
 		return KA_INVALID;
 	out[0] = VERSION;
-	ka_record_be64(row_checksum(VERSION, table, key, keylen, payload, len), out + 1);
+	ka_table_be64(row_checksum(VERSION, table, key, keylen, payload, len), out + 1);
 	if (len > 0)
 		memcpy(out + ENVELOPE, payload, len);
 	*n = len + ENVELOPE;
@@ -142,7 +89,7 @@ ka_record_unseal(enum ka_table table, const void *key, size_t keylen, const uint
 	if (len < ENVELOPE || keylen > KA_KEY_MAX || (value[0] & INCOMPATIBLE) != VERSION)
 		return KA_CORRUPT;
 	if (row_checksum(value[0], table, key, keylen, value + ENVELOPE, len - ENVELOPE) !=
-	    ka_record_from_be64(value + 1))
+	    ka_table_from_be64(value + 1))
 		return KA_CORRUPT;
 	*payload = value + ENVELOPE;
 	*n = len - ENVELOPE;
@@ -348,15 +295,57 @@ meta_fields(struct field *f, struct ka_meta *m)
 }
 
 static void
+settings_fields(struct field *f, struct ka_settings *s)
+{
+	field_text(f, s->host, sizeof(s->host));
+	field_text(f, s->key_types, sizeof(s->key_types));
+	field_u32(f, &s->rsa_bits_min, 0, UINT32_MAX);
+	s->security_keys = (enum ka_security_keys)field_choice(
+	    f, s->security_keys, KA_SECURITY_KEYS_OPTIONAL, KA_SECURITY_KEYS_VERIFIED);
+	s->git_author = field_choice(f, s->git_author, 0, 1) != 0;
+	field_path(f, s->homes, sizeof(s->homes));
+	field_path(f, s->shell, sizeof(s->shell));
+	field_u32(f, &s->policy, 0, UINT32_MAX);
+}
+
+/* One side of a change: a row's key, and its payload if it was there. ${key} is where the other side's key is. */
+static void
+change_side(struct field *f, const struct ka_row *key, struct ka_row *side)
+{
+	uint64_t len = f->w != NULL ? side->len : 0;
+
+	if (field_choice(f, side->keylen > 0, 0, 1) == 0 || f->bad) {
+		side->keylen = 0;
+		return;
+	}
+	side->keylen = key->keylen;
+	memcpy(side->key, key->key, sizeof(side->key));
+	field_number(f, &len, 2, 0, sizeof(side->payload));
+	field_bytes(f, side->payload, (size_t)len);
+	side->len = (size_t)len;
+}
+
+static void
 change_fields(struct field *f, struct ka_change *c)
 {
+	struct ka_row key = c->before.keylen > 0 ? c->before : c->after;
+	uint64_t keylen = key.keylen;
+
 	field_time(f, &c->at_s);
 	field_u32(f, &c->actor, 0, UINT32_MAX);
+	field_text(f, c->sudo_user, sizeof(c->sudo_user));
 	/* A newer version may know more tables. */
 	c->table = (enum ka_table)field_choice(f, c->table, 0, UINT8_MAX);
-	field_bytes(f, c->id, sizeof(c->id));
 	field_text(f, c->verb, sizeof(c->verb));
-	field_text(f, c->detail, sizeof(c->detail));
+	field_number(f, &keylen, 1, 1, KA_KEY_MAX);
+	if (f->bad)
+		return;
+	key.keylen = (size_t)keylen;
+	field_bytes(f, key.key, key.keylen);
+	change_side(f, &key, &c->before);
+	change_side(f, &key, &c->after);
+	if (c->before.keylen == 0 && c->after.keylen == 0)
+		f->bad = true;
 }
 
 static void
@@ -369,11 +358,11 @@ use_fields(struct field *f, struct ka_use *u)
 }
 
 /* put works on a copy, because a field function takes its value by a pointer that it may write through. */
-#define ROW(type)                                                                                      \
+#define ROW(type, size)                                                                                \
 	enum ka_result ka_record_put_##type(const struct ka_##type *row, uint8_t *payload, size_t *n)  \
 	{                                                                                              \
 		struct ka_##type copy = *row;                                                          \
-		struct field f = {.w = payload, .len = KA_RECORD_MAX - ENVELOPE};                      \
+		struct field f = {.w = payload, .len = (size)-ENVELOPE};                               \
                                                                                                        \
 		type##_fields(&f, &copy);                                                              \
 		*n = f.at;                                                                             \
@@ -388,15 +377,16 @@ use_fields(struct field *f, struct ka_use *u)
 		return f.bad ? KA_CORRUPT : KA_OK;                                                     \
 	}
 
-ROW(project)
-ROW(account)
-ROW(group)
-ROW(member)
-ROW(key)
-ROW(name)
-ROW(meta)
-ROW(change)
-ROW(use)
+ROW(project, KA_RECORD_MAX)
+ROW(account, KA_RECORD_MAX)
+ROW(group, KA_RECORD_MAX)
+ROW(member, KA_RECORD_MAX)
+ROW(key, KA_RECORD_MAX)
+ROW(name, KA_RECORD_MAX)
+ROW(meta, KA_RECORD_MAX)
+ROW(settings, KA_RECORD_MAX)
+ROW(change, KA_CHANGE_MAX)
+ROW(use, KA_RECORD_MAX)
 
 enum ka_result
 ka_record_row_project(const struct ka_row *row, struct ka_project *project)
@@ -444,73 +434,4 @@ ka_record_row_key(const struct ka_row *row, struct ka_key *key)
 	memcpy(key->sha256, row->key, KA_SHA256_LEN);
 	memcpy(key->account, row->key + KA_SHA256_LEN, KA_UUID_LEN);
 	return KA_OK;
-}
-
-size_t
-ka_record_after(const struct ka_row *row, const void *prefix, size_t prefixlen, uint8_t from[static KA_KEY_MAX + 1])
-{
-	if (row->keylen == 0) {
-		memcpy(from, prefix, prefixlen);
-		return prefixlen;
-	}
-	/* Nothing lies between a key and itself with a zero byte added. */
-	memcpy(from, row->key, row->keylen);
-	from[row->keylen] = 0;
-	return row->keylen + 1;
-}
-
-bool
-ka_record_begins(const struct ka_row *row, const void *prefix, size_t prefixlen)
-{
-	return row->keylen >= prefixlen && memcmp(row->key, prefix, prefixlen) == 0;
-}
-
-void
-ka_record_member_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
-    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN])
-{
-	memcpy(key, project, KA_UUID_LEN);
-	key[KA_UUID_LEN] = (uint8_t)kind;
-	memcpy(key + KA_UUID_LEN + 1, subject, KA_UUID_LEN);
-}
-
-void
-ka_record_member_of_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
-    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN])
-{
-	key[0] = (uint8_t)kind;
-	memcpy(key + 1, subject, KA_UUID_LEN);
-	memcpy(key + 1 + KA_UUID_LEN, project, KA_UUID_LEN);
-}
-
-void
-ka_record_key_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
-    uint8_t key[static KA_KEY_KEY_LEN])
-{
-	memcpy(key, sha256, KA_SHA256_LEN);
-	memcpy(key + KA_SHA256_LEN, account, KA_UUID_LEN);
-}
-
-void
-ka_record_key_of_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
-    uint8_t key[static KA_KEY_KEY_LEN])
-{
-	memcpy(key, account, KA_UUID_LEN);
-	memcpy(key + KA_UUID_LEN, sha256, KA_SHA256_LEN);
-}
-
-void
-ka_record_reach_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
-    const uint8_t project[static KA_UUID_LEN], uint8_t key[static KA_REACH_KEY_LEN])
-{
-	ka_record_key_key(sha256, account, key);
-	memcpy(key + KA_KEY_KEY_LEN, project, KA_UUID_LEN);
-}
-
-void
-ka_record_pair_key(const uint8_t first[static KA_UUID_LEN], const uint8_t second[static KA_UUID_LEN],
-    uint8_t key[static KA_PAIR_KEY_LEN])
-{
-	memcpy(key, first, KA_UUID_LEN);
-	memcpy(key + KA_UUID_LEN, second, KA_UUID_LEN);
 }

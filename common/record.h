@@ -8,7 +8,7 @@
  * The version byte: its low four bits are incompatible, and a reader that does not know their value answers KA_CORRUPT;
  * its high four are compatible, and readers ignore those that they do not know. What is added to a payload goes at its
  * end, where an older reader ignores it. A table that is added is not looked at by older readers, and is empty to newer
- * ones until the tool has written to the file (ka_record_table_is_later). Modules of older versions stay mapped in
+ * ones until the tool has written to the file (ka_table_is_later). Modules of older versions stay mapped in
  * running processes for months, so almost every change has to be a compatible one.
  */
 #include <stdbool.h>
@@ -18,6 +18,7 @@
 
 #include "common/fingerprint.h"
 #include "common/result.h"
+#include "common/table.h"
 #include "common/uuid.h"
 
 /* Sizes of strings, NUL included. A key registration with all of them full still fits half a 4 KiB page of LMDB. */
@@ -33,9 +34,10 @@
 #define KA_HOSTS_LEN  256
 #define KA_FROM_LEN   384
 #define KA_VERB_LEN   48
+#define KA_ACTOR_LEN  33 /* LOGIN_NAME_MAX of useradd(8) */
+#define KA_TYPES_LEN  256
 
-#define KA_KEY_MAX    64   /* bytes of a table key: fingerprint, account, project */
-#define KA_RECORD_MAX 1966 /* bytes of a stored value: 2,038 of a 4 KiB page less node header and key, LMDB 0.9.24 */
+#define KA_CHANGE_MAX (2 * KA_RECORD_MAX + 256) /* bytes of a stored change: two rows, and what happened to them */
 
 /* How many accounts may register one key, and in how many groups one account may be: they bound what a login may cost.
  */
@@ -46,42 +48,10 @@
 #define KA_UID_FIRST 1879048192U /* 0x70000000 */
 #define KA_UID_LAST  2147352575U /* 0x7ffdffff */
 
-/* The change log stores these numbers: a new table comes last. */
-enum ka_table {
-	/* access.mdb */
-	KA_TABLE_PROJECT,   /* project                       -> struct ka_project */
-	KA_TABLE_UID,       /* uid (4 bytes)                 -> project */
-	KA_TABLE_ACCOUNT,   /* account                       -> struct ka_account */
-	KA_TABLE_HANDLE,    /* handle                        -> account */
-	KA_TABLE_MEMBER,    /* project, kind, subject        -> struct ka_member */
-	KA_TABLE_MEMBER_OF, /* kind, subject, project        -> nothing */
-	KA_TABLE_KEY,       /* fingerprint, account          -> struct ka_key */
-	KA_TABLE_KEY_OF,    /* account, fingerprint          -> nothing */
-	KA_TABLE_REACH,     /* fingerprint, account, project -> nothing */
-	KA_TABLE_BLOB,      /* fingerprint                   -> the key itself, for the tool alone */
-	KA_TABLE_CHANGE,    /* sequence number (8 bytes)     -> struct ka_change */
-	/* access.mdb and names.mdb */
-	KA_TABLE_META, /* "state" -> struct ka_meta */
-	/* names.mdb */
-	KA_TABLE_NAME,     /* project       -> struct ka_name */
-	KA_TABLE_NAME_UID, /* uid (4 bytes) -> project */
-	/* usage.mdb */
-	KA_TABLE_KEY_USE,     /* fingerprint, account -> struct ka_use */
-	KA_TABLE_PROJECT_USE, /* project              -> struct ka_use */
-	KA_TABLE_DRAINED,     /* "spool"              -> number of the last spool that is in here */
-	/* access.mdb again */
-	KA_TABLE_GROUP,        /* group          -> struct ka_group */
-	KA_TABLE_GROUP_NAME,   /* name           -> group */
-	KA_TABLE_GROUP_MEMBER, /* group, account -> nothing */
-	KA_TABLE_GROUP_OF,     /* account, group -> nothing */
-	KA_TABLES
-};
-
 enum ka_project_state { KA_PROJECT_ACTIVE = 1, KA_PROJECT_ARCHIVED, KA_PROJECT_DELETED };
 enum ka_account_state { KA_ACCOUNT_ACTIVE = 1, KA_ACCOUNT_SUSPENDED };
 enum ka_key_state { KA_KEY_ACTIVE = 1, KA_KEY_INACTIVE };
 enum ka_role { KA_ROLE_COLLABORATOR = 1, KA_ROLE_OWNER }; /* a higher role counts more */
-enum ka_subject { KA_SUBJECT_ACCOUNT = 'a', KA_SUBJECT_GROUP = 'g' };
 
 #define KA_POLICY_AGENT 1U /* agent forwarding is allowed */
 
@@ -137,6 +107,25 @@ struct ka_group {
 	char name[KA_HANDLE_LEN]; /* as a handle */
 };
 
+/* What an administrator decides for all keys and projects. A field that is not set has the value of an empty database.
+ */
+enum ka_security_keys {
+	KA_SECURITY_KEYS_OPTIONAL, /* any type */
+	KA_SECURITY_KEYS_REQUIRED, /* only sk- types */
+	KA_SECURITY_KEYS_VERIFIED, /* and their holder is verified, by PIN or biometrics, at each use */
+};
+struct ka_settings {
+	char host[KA_TITLE_LEN];      /* this host's name for the limits of keys and for people; "": as uname says */
+	char key_types[KA_TYPES_LEN]; /* those that may be used, separated by commas; "": all that are known */
+	uint32_t rsa_bits_min;
+	enum ka_security_keys security_keys;
+	bool git_author; /* sessions are told GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL */
+	/* new projects */
+	char homes[KA_HOME_LEN]; /* where their homes are */
+	char shell[KA_SHELL_LEN];
+	uint32_t policy;
+};
+
 struct ka_name {
 	uint8_t id[KA_UUID_LEN];
 	bool deleted;
@@ -150,14 +139,18 @@ struct ka_meta {
 	uint32_t uid_next; /* never lowered */
 };
 
+/*
+ * One row that changed, as the change log keeps it: the row itself before and after, so that nothing of it is lost. A
+ * row that was not there before, or is not there after, has a keylen of 0.
+ */
 struct ka_change {
 	uint64_t seq;
 	int64_t at_s;
-	uint32_t actor; /* the uid of the administrator: the login uid if there is one */
+	uint32_t actor;               /* the uid of the administrator: the login uid if there is one */
+	char sudo_user[KA_ACTOR_LEN]; /* who called sudo, or "" */
 	enum ka_table table;
-	uint8_t id[KA_UUID_LEN]; /* the project or the account */
-	char verb[KA_VERB_LEN];  /* "project add" */
-	char detail[KA_TITLE_LEN];
+	char verb[KA_VERB_LEN]; /* the command: "project add" */
+	struct ka_row before, after;
 };
 
 struct ka_use {
@@ -167,31 +160,10 @@ struct ka_use {
 	uint8_t address[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d; all zero if it is not known */
 };
 
-/* One row: its key and its payload. Both are copies; nothing points into a file. */
-struct ka_row {
-	uint8_t key[KA_KEY_MAX];
-	size_t keylen;
-	uint8_t payload[KA_RECORD_MAX];
-	size_t len;
-};
-
-/* Keys of more than one part. */
-#define KA_MEMBER_KEY_LEN (KA_UUID_LEN + 1 + KA_UUID_LEN)
-#define KA_KEY_KEY_LEN    (KA_SHA256_LEN + KA_UUID_LEN)
-#define KA_PAIR_KEY_LEN   (KA_UUID_LEN + KA_UUID_LEN)
-#define KA_REACH_KEY_LEN  (KA_SHA256_LEN + KA_UUID_LEN + KA_UUID_LEN)
-
 /**
- * ka_record_table_name(table):
- * The name of ${table} in the file. It changes when its rows change so that an older reader would misread them.
+ * ka_record_default_settings(settings): those of an empty database.
  */
-const char *ka_record_table_name(enum ka_table table);
-
-/**
- * ka_record_table_is_later(table):
- * Was ${table} added after the first version, so that a file without it is an older one and the table empty?
- */
-bool ka_record_table_is_later(enum ka_table table);
+void ka_record_default_settings(struct ka_settings *settings);
 
 /**
  * ka_record_uid_ok(uid):
@@ -249,6 +221,9 @@ enum ka_result ka_record_put_name(const struct ka_name *name, uint8_t *payload, 
 enum ka_result ka_record_get_name(const uint8_t *payload, size_t len, struct ka_name *name);
 enum ka_result ka_record_put_meta(const struct ka_meta *meta, uint8_t *payload, size_t *n);
 enum ka_result ka_record_get_meta(const uint8_t *payload, size_t len, struct ka_meta *meta);
+enum ka_result ka_record_put_settings(const struct ka_settings *settings, uint8_t *payload, size_t *n);
+enum ka_result ka_record_get_settings(const uint8_t *payload, size_t len, struct ka_settings *settings);
+/* The payload of a change may have KA_CHANGE_MAX bytes; it is never in a struct ka_row. */
 enum ka_result ka_record_put_change(const struct ka_change *change, uint8_t *payload, size_t *n);
 enum ka_result ka_record_get_change(const uint8_t *payload, size_t len, struct ka_change *change);
 enum ka_result ka_record_put_use(const struct ka_use *use, uint8_t *payload, size_t *n);
@@ -264,52 +239,6 @@ enum ka_result ka_record_row_account(const struct ka_row *row, struct ka_account
 enum ka_result ka_record_row_group(const struct ka_row *row, struct ka_group *group);
 enum ka_result ka_record_row_member(const struct ka_row *row, struct ka_member *member);
 enum ka_result ka_record_row_key(const struct ka_row *row, struct ka_key *key);
-
-/**
- * ka_record_after(row, prefix, prefixlen, from), ka_record_begins(row, prefix, prefixlen):
- * Stepping through the rows whose key begins with ${prefix}: where the next one is looked for, which is behind ${row},
- * or at the prefix itself when ${row}->keylen is 0; and whether what was found is still one of them. Returns the length
- * of ${from}.
- */
-size_t ka_record_after(
-    const struct ka_row *row, const void *prefix, size_t prefixlen, uint8_t from[static KA_KEY_MAX + 1]);
-bool ka_record_begins(const struct ka_row *row, const void *prefix, size_t prefixlen);
-
-/**
- * ka_record_member_key(project, kind, subject, key), ka_record_member_of_key(project, kind, subject, key):
- * The keys of KA_TABLE_MEMBER and KA_TABLE_MEMBER_OF.
- */
-void ka_record_member_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
-    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN]);
-void ka_record_member_of_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
-    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN]);
-
-/**
- * ka_record_key_key(sha256, account, key), ka_record_key_of_key(sha256, account, key),
- * ka_record_reach_key(sha256, account, project, key):
- * The keys of KA_TABLE_KEY and KA_TABLE_KEY_USE, KA_TABLE_KEY_OF, and KA_TABLE_REACH.
- */
-void ka_record_key_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
-    uint8_t key[static KA_KEY_KEY_LEN]);
-void ka_record_key_of_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
-    uint8_t key[static KA_KEY_KEY_LEN]);
-void ka_record_reach_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
-    const uint8_t project[static KA_UUID_LEN], uint8_t key[static KA_REACH_KEY_LEN]);
-
-/**
- * ka_record_pair_key(first, second, key):
- * The keys of KA_TABLE_GROUP_MEMBER and KA_TABLE_GROUP_OF.
- */
-void ka_record_pair_key(const uint8_t first[static KA_UUID_LEN], const uint8_t second[static KA_UUID_LEN],
-    uint8_t key[static KA_PAIR_KEY_LEN]);
-
-/**
- * ka_record_be32(n, bytes), ka_record_be64(n, bytes), ka_record_from_be64(bytes):
- * Numbers in keys, most significant byte first, so that the order of keys is the order of numbers.
- */
-void ka_record_be32(uint32_t n, uint8_t bytes[static 4]);
-void ka_record_be64(uint64_t n, uint8_t bytes[static 8]);
-uint64_t ka_record_from_be64(const uint8_t bytes[static 8]);
 
 /**
  * ka_record_checksum(sum, bytes, len):

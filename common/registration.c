@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/access.h"
 #include "common/address.h"
 #include "common/catalog.h"
 #include "common/time.h"
@@ -70,13 +71,36 @@ check_registrations(struct ka_store *s, struct ka_key *key, struct ka_error *err
 	return KA_NOTFOUND;
 }
 
+/* What a login would be refused for is said when the key is added. */
+static enum ka_result
+check_policy(struct ka_store *s, const struct ka_key *key, struct ka_error *err)
+{
+	struct ka_settings settings;
+	enum ka_reason reason;
+	enum ka_result r;
+
+	if ((r = ka_store_settings(s, &settings)) != KA_OK)
+		return ka_store_fail(s, r, err);
+	reason = ka_access_judge_policy(&settings, key);
+	if (reason == KA_REASON_KEY_BITS)
+		return ka_result_fail(err, KA_INVALID,
+		    "this RSA key has %u bits, and %u are the least: make a new one with 'ssh-keygen -t ed25519'",
+		    key->bits, settings.rsa_bits_min);
+	if (reason == KA_REASON_KEY_TYPE)
+		return ka_result_fail(err, KA_INVALID,
+		    "keys of type %s are not allowed here: make one of %s ('keyacct config get key-types')", key->type,
+		    settings.key_types);
+	if (reason == KA_REASON_KEY_NO_TOKEN)
+		return ka_result_fail(err, KA_INVALID,
+		    "keys of type %s are not allowed here, only those of a security key: make one with 'ssh-keygen -t "
+		    "ed25519-sk'",
+		    key->type);
+	return KA_OK;
+}
+
 static enum ka_result
 check_key_fields(const struct ka_key *key, struct ka_error *err)
 {
-	if (strcmp(key->type, "ssh-rsa") == 0 && key->bits < KA_REGISTRATION_RSA_BITS_MIN)
-		return ka_result_fail(err, KA_INVALID,
-		    "this RSA key has %u bits, and %d are the least: make a new one with 'ssh-keygen -t ed25519'",
-		    key->bits, KA_REGISTRATION_RSA_BITS_MIN);
 	if (key->from[0] != '\0' && !ka_address_list_ok(key->from))
 		return ka_result_fail(err, KA_INVALID,
 		    "\"%s\" is no list of addresses: write addresses or blocks such as 192.0.2.0/24, with commas "
@@ -103,24 +127,23 @@ ka_registration_add(struct ka_store *s, struct ka_key *key, const struct ka_sshk
 		key->state = KA_KEY_ACTIVE;
 	if (key->created_s == 0)
 		key->created_s = ka_time_now();
-	if ((r = check_key_fields(key, err)) != KA_OK || (r = check_registrations(s, key, err)) != KA_NOTFOUND)
+	if ((r = check_policy(s, key, err)) != KA_OK || (r = check_key_fields(key, err)) != KA_OK ||
+	    (r = check_registrations(s, key, err)) != KA_NOTFOUND)
 		return r;
 	if (key->title[0] == '\0')
 		default_title(key, sshkey->comment);
 	if (ka_record_put_key(key, payload, &len) != KA_OK)
 		return ka_result_fail(err, KA_INVALID, "the key \"%s\" has a field out of its range", key->title);
-	ka_record_key_key(key->sha256, key->account, full);
-	if ((r = ka_store_put(s, KA_TABLE_KEY, full, sizeof(full), payload, len)) != KA_OK ||
+	ka_table_key_key(key->sha256, key->account, full);
+	if ((r = ka_store_change(s, KA_TABLE_KEY, full, sizeof(full), payload, len)) != KA_OK ||
 	    (r = ka_store_put(s, KA_TABLE_BLOB, key->sha256, KA_SHA256_LEN, sshkey->blob, sshkey->bloblen)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	ka_record_key_of_key(key->sha256, key->account, full);
-	if ((r = ka_store_put(s, KA_TABLE_KEY_OF, full, sizeof(full), "", 0)) != KA_OK)
-		return ka_store_fail(s, r, err);
-	return ka_store_fail(s, ka_store_note(s, KA_TABLE_KEY, key->account, "key add", key->title), err);
+	ka_table_key_of_key(key->sha256, key->account, full);
+	return ka_store_fail(s, ka_store_put(s, KA_TABLE_KEY_OF, full, sizeof(full), "", 0), err);
 }
 
 enum ka_result
-ka_registration_change(struct ka_store *s, const struct ka_key *key, const char *verb, struct ka_error *err)
+ka_registration_change(struct ka_store *s, const struct ka_key *key, struct ka_error *err)
 {
 	uint8_t payload[KA_RECORD_MAX], full[KA_KEY_KEY_LEN];
 	size_t len;
@@ -132,10 +155,8 @@ ka_registration_change(struct ka_store *s, const struct ka_key *key, const char 
 		return r;
 	if (ka_record_put_key(key, payload, &len) != KA_OK)
 		return ka_result_fail(err, KA_INVALID, "the key \"%s\" has a field out of its range", key->title);
-	ka_record_key_key(key->sha256, key->account, full);
-	if ((r = ka_store_put(s, KA_TABLE_KEY, full, sizeof(full), payload, len)) != KA_OK)
-		return ka_store_fail(s, r, err);
-	return ka_store_fail(s, ka_store_note(s, KA_TABLE_KEY, key->account, verb, key->title), err);
+	ka_table_key_key(key->sha256, key->account, full);
+	return ka_store_fail(s, ka_store_change(s, KA_TABLE_KEY, full, sizeof(full), payload, len), err);
 }
 
 enum ka_result
@@ -155,13 +176,13 @@ ka_registration_add_reach(
 		    text);
 	if (r != KA_OK)
 		return ka_store_fail(s, r, err);
-	ka_record_reach_key(key->sha256, key->account, project->id, full);
+	ka_table_reach_key(key->sha256, key->account, project->id, full);
 	if ((r = ka_store_get(s, KA_TABLE_REACH, full, sizeof(full), &row)) == KA_OK)
 		return ka_result_fail(
 		    err, KA_CONFLICT, "the account has this key for project %s already, as \"%s\"", text, key->title);
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(s, r, err);
-	return ka_store_fail(s, ka_store_put(s, KA_TABLE_REACH, full, sizeof(full), "", 0), err);
+	return ka_store_fail(s, ka_store_change(s, KA_TABLE_REACH, full, sizeof(full), "", 0), err);
 }
 
 enum ka_result
@@ -169,8 +190,8 @@ ka_registration_remove_reach(struct ka_store *s, const struct ka_key *key, const
 {
 	uint8_t full[KA_REACH_KEY_LEN];
 
-	ka_record_reach_key(key->sha256, key->account, project, full);
-	return ka_store_remove(s, KA_TABLE_REACH, full, sizeof(full));
+	ka_table_reach_key(key->sha256, key->account, project, full);
+	return ka_store_change(s, KA_TABLE_REACH, full, sizeof(full), NULL, 0);
 }
 
 enum ka_result
@@ -184,16 +205,14 @@ ka_registration_remove(struct ka_store *s, const struct ka_key *key, struct ka_e
 	while ((r = ka_catalog_next_reach(s, key, &row, project)) == KA_OK)
 		if ((r = ka_registration_remove_reach(s, key, project)) != KA_OK)
 			return ka_store_fail(s, r, err);
-	ka_record_key_key(key->sha256, key->account, full);
-	if (r != KA_NOTFOUND || (r = ka_store_remove(s, KA_TABLE_KEY, full, sizeof(full))) != KA_OK)
+	ka_table_key_key(key->sha256, key->account, full);
+	if (r != KA_NOTFOUND || (r = ka_store_change(s, KA_TABLE_KEY, full, sizeof(full), NULL, 0)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	ka_record_key_of_key(key->sha256, key->account, full);
+	ka_table_key_of_key(key->sha256, key->account, full);
 	if ((r = ka_store_remove(s, KA_TABLE_KEY_OF, full, sizeof(full))) != KA_OK)
 		return ka_store_fail(s, r, err);
 	row.keylen = 0;
 	if ((r = ka_catalog_next_registration(s, key->sha256, &row, &other)) == KA_NOTFOUND)
 		r = ka_store_remove(s, KA_TABLE_BLOB, key->sha256, KA_SHA256_LEN);
-	if (r != KA_OK)
-		return ka_store_fail(s, r, err);
-	return ka_store_fail(s, ka_store_note(s, KA_TABLE_KEY, key->account, "key remove", key->title), err);
+	return ka_store_fail(s, r, err);
 }

@@ -15,26 +15,23 @@
 #include "common/sshkey.h"
 #include "common/store.h"
 
-#define KA_REGISTRATION_RSA_BITS_MIN 2048
-
 /**
  * ka_registration_add(store, key, sshkey, err):
  * Register ${sshkey} for ${key}->account. What describes the key itself is taken from ${sshkey}; an empty title becomes
  * the first word of its comment, or its type and the date; zero state and created_s are filled in. When the account has
  * the key for single projects already, and ${key} is ->named too, ${key} becomes that registration, which
  * ka_registration_add_reach then adds to.
- * KA_INVALID: an RSA key below KA_REGISTRATION_RSA_BITS_MIN, a malformed limit. KA_CONFLICT: the account has it already
+ * KA_INVALID: what the settings do not allow, a malformed limit. KA_CONFLICT: the account has it already
  * (${err} tells the title), or KA_REGISTRATIONS_MAX accounts have.
  */
 enum ka_result ka_registration_add(
     struct ka_store *store, struct ka_key *key, const struct ka_sshkey *sshkey, struct ka_error *err);
 
 /**
- * ka_registration_change(store, key, verb, err):
- * Write ${key} over the registration with its fingerprint and account; ${verb} goes into the change log.
+ * ka_registration_change(store, key, err):
+ * Write ${key} over the registration with its fingerprint and account.
  */
-enum ka_result ka_registration_change(
-    struct ka_store *store, const struct ka_key *key, const char *verb, struct ka_error *err);
+enum ka_result ka_registration_change(struct ka_store *store, const struct ka_key *key, struct ka_error *err);
 
 /**
  * ka_registration_add_reach(store, key, project, err):

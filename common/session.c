@@ -53,17 +53,28 @@ open_sessions(const char *run)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* Who it is follows once that is decided: ${reg} is NULL before. */
 static int
-format_entry(const struct ka_access_question *q, char line[static 512])
+format_entry(
+    const struct ka_access_question *q, const struct ka_access_registration *reg, char line[static KA_SESSION_LINE_LEN])
 {
 	char project[KA_UUID_NAME_LEN], key[KA_SHA256_TEXT_LEN], address[KA_ADDRESS_TEXT_LEN] = "-";
+	char who[KA_UUID_TEXT_LEN + KA_HANDLE_LEN + 64] = "";
 
 	ka_uuid_name(q->project, project);
 	ka_fingerprint_format(q->sha256, key);
 	if (q->address_known)
 		ka_address_format(q->address, address);
-	return snprintf(line, 512, "project=%s fingerprint=%s address=%s pid=%ld start=%llu since=%lld\n", project, key,
-	    address, (long)getpid(), start_ticks(), (long long)q->at_s);
+	if (reg != NULL) {
+		char account[KA_UUID_TEXT_LEN];
+
+		ka_uuid_text(reg->account.id, account);
+		(void)snprintf(who, sizeof(who), " account=%s handle=%s role=%s", account, reg->account.handle,
+		    ka_access_role_name(reg->role));
+	}
+	return snprintf(line, KA_SESSION_LINE_LEN,
+	    "project=%s fingerprint=%s address=%s pid=%ld start=%llu since=%lld%s\n", project, key, address,
+	    (long)getpid(), start_ticks(), (long long)q->at_s, who);
 }
 
 /* Written beside its name and renamed, because O_TMPFILE is not to be had on every file system of a container's /run.
@@ -89,23 +100,40 @@ write_entry(int dirfd, const char *name, const char *line, size_t len)
 	return r;
 }
 
-enum ka_result
-ka_session_enter(const char *run, const struct ka_access_question *q, char name[static KA_SESSION_NAME_LEN])
+static enum ka_result
+write_line(const char *run, const char *name, const char *line, size_t len)
 {
-	char line[512];
-	uint32_t unique;
 	enum ka_result r;
-	int dirfd, n, saved;
+	int dirfd, saved;
 
-	if (getrandom(&unique, sizeof(unique), GRND_NONBLOCK) != sizeof(unique) || (dirfd = open_sessions(run)) < 0)
+	if ((dirfd = open_sessions(run)) < 0)
 		return KA_UNAVAIL;
-	(void)snprintf(name, KA_SESSION_NAME_LEN, "%ld-%08x", (long)getpid(), unique);
-	n = format_entry(q, line);
-	r = write_entry(dirfd, name, line, (size_t)n);
+	r = write_entry(dirfd, name, line, len);
 	saved = errno;
 	(void)close(dirfd);
 	errno = saved;
 	return r;
+}
+
+enum ka_result
+ka_session_enter(const char *run, const struct ka_access_question *q, char name[static KA_SESSION_NAME_LEN])
+{
+	char line[KA_SESSION_LINE_LEN];
+	uint32_t unique;
+
+	if (getrandom(&unique, sizeof(unique), GRND_NONBLOCK) != sizeof(unique))
+		return KA_UNAVAIL;
+	(void)snprintf(name, KA_SESSION_NAME_LEN, "%ld-%08x", (long)getpid(), unique);
+	return write_line(run, name, line, (size_t)format_entry(q, NULL, line));
+}
+
+enum ka_result
+ka_session_identify(const char *run, const char *name, const struct ka_access_question *q,
+    const struct ka_access_registration *registration)
+{
+	char line[KA_SESSION_LINE_LEN];
+
+	return write_line(run, name, line, (size_t)format_entry(q, registration, line));
 }
 
 enum ka_result

@@ -11,6 +11,7 @@
 #include "common/result.h"
 
 #define KA_SESSION_NAME_LEN 64
+#define KA_SESSION_LINE_LEN 768
 
 /**
  * ka_session_enter(run, question, name):
@@ -22,6 +23,15 @@
  */
 enum ka_result ka_session_enter(
     const char *run, const struct ka_access_question *question, char name[static KA_SESSION_NAME_LEN]);
+
+/**
+ * ka_session_identify(run, name, question, registration):
+ * Write into the entry, behind what it says already, whom the session is taken for:
+ *  account=ID handle=HANDLE role=ROLE
+ * The entry is replaced as a whole. Returns KA_OK; KA_UNAVAIL (errno says why): it says what it did before.
+ */
+enum ka_result ka_session_identify(const char *run, const char *name, const struct ka_access_question *question,
+    const struct ka_access_registration *registration);
 
 /**
  * ka_session_leave(run, name):

@@ -29,13 +29,13 @@ encode(const struct ka_spool_use *use, uint8_t bytes[static KA_SPOOL_RECORD_LEN]
 	uint8_t *p = bytes + MAGIC_LEN + 8;
 
 	memcpy(bytes, KA_SPOOL_MAGIC, MAGIC_LEN);
-	ka_record_be64((uint64_t)use->at_s, p);
+	ka_table_be64((uint64_t)use->at_s, p);
 	memcpy(p + 8, use->project, KA_UUID_LEN);
 	memcpy(p + 24, use->account, KA_UUID_LEN);
 	memcpy(p + 40, use->sha256, KA_SHA256_LEN);
 	memcpy(p + 72, use->address, KA_ADDRESS_LEN);
-	ka_record_be64(use->first, p + 88);
-	ka_record_be64(ka_record_checksum(KA_CHECKSUM_START, p, BODY_LEN), bytes + MAGIC_LEN);
+	ka_table_be64(use->first, p + 88);
+	ka_table_be64(ka_record_checksum(KA_CHECKSUM_START, p, BODY_LEN), bytes + MAGIC_LEN);
 }
 
 enum ka_result
@@ -44,16 +44,16 @@ ka_spool_decode(const uint8_t bytes[static KA_SPOOL_RECORD_LEN], struct ka_spool
 	const uint8_t *p = bytes + MAGIC_LEN + 8;
 
 	if (memcmp(bytes, KA_SPOOL_MAGIC, MAGIC_LEN) != 0 ||
-	    ka_record_from_be64(bytes + MAGIC_LEN) != ka_record_checksum(KA_CHECKSUM_START, p, BODY_LEN))
+	    ka_table_from_be64(bytes + MAGIC_LEN) != ka_record_checksum(KA_CHECKSUM_START, p, BODY_LEN))
 		return KA_CORRUPT;
-	use->at_s = (int64_t)ka_record_from_be64(p);
+	use->at_s = (int64_t)ka_table_from_be64(p);
 	if (use->at_s < 0 || use->at_s > KA_TIME_MAX)
 		return KA_CORRUPT;
 	memcpy(use->project, p + 8, KA_UUID_LEN);
 	memcpy(use->account, p + 24, KA_UUID_LEN);
 	memcpy(use->sha256, p + 40, KA_SHA256_LEN);
 	memcpy(use->address, p + 72, KA_ADDRESS_LEN);
-	use->first = ka_record_from_be64(p + 88) != 0;
+	use->first = ka_table_from_be64(p + 88) != 0;
 	return KA_OK;
 }
 

@@ -10,16 +10,18 @@
 
 #include "common/lock.h"
 #include "common/store_file.h"
+#include "common/text.h"
 #include "common/time.h"
 #include "common/usage.h"
 
 #define ACCESS_NAME "private/access.mdb"
 #define NAMES_NAME  "names.mdb"
 #define META_KEY    "state"
+#define PRUNED_KEY  "pruned"
 
 static const enum ka_table access_tables[] = {KA_TABLE_PROJECT, KA_TABLE_UID, KA_TABLE_ACCOUNT, KA_TABLE_HANDLE,
     KA_TABLE_MEMBER, KA_TABLE_MEMBER_OF, KA_TABLE_KEY, KA_TABLE_KEY_OF, KA_TABLE_REACH, KA_TABLE_BLOB, KA_TABLE_CHANGE,
-    KA_TABLE_META, KA_TABLE_GROUP, KA_TABLE_GROUP_NAME, KA_TABLE_GROUP_MEMBER, KA_TABLE_GROUP_OF};
+    KA_TABLE_META, KA_TABLE_GROUP, KA_TABLE_GROUP_NAME, KA_TABLE_GROUP_MEMBER, KA_TABLE_GROUP_OF, KA_TABLE_SETTINGS};
 static const enum ka_table names_tables[] = {KA_TABLE_META, KA_TABLE_NAME, KA_TABLE_NAME_UID};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -28,6 +30,11 @@ struct ka_store {
 	int lock;
 	struct ka_store_file access, names;
 	struct ka_meta meta; /* as it will be when this transaction commits */
+	uint64_t projected;  /* changes that names.mdb has */
+	/* what the changes are made by */
+	const char *verb;
+	uint32_t actor;
+	char sudo_user[KA_ACTOR_LEN];
 };
 
 static enum ka_result
@@ -188,7 +195,7 @@ project_name(struct ka_store *s, const uint8_t id[static KA_UUID_LEN])
 	if ((r = ka_record_put_name(&name, payload, &len)) != KA_OK ||
 	    (r = ka_store_file_put(&s->names, KA_TABLE_NAME, id, KA_UUID_LEN, payload, len)) != KA_OK)
 		return r;
-	ka_record_be32(project.uid, uid);
+	ka_table_be32(project.uid, uid);
 	return ka_store_file_put(&s->names, KA_TABLE_NAME_UID, uid, sizeof(uid), id, KA_UUID_LEN);
 }
 
@@ -197,17 +204,12 @@ static enum ka_result
 project_changes(struct ka_store *s, uint64_t done)
 {
 	struct ka_change change;
-	struct ka_row row;
 	enum ka_result r;
 
 	for (uint64_t seq = done + 1; seq <= s->meta.changes; seq++) {
-		uint8_t key[8];
-
-		ka_record_be64(seq, key);
-		if ((r = ka_store_file_get(&s->access, KA_TABLE_CHANGE, key, sizeof(key), &row)) != KA_OK ||
-		    (r = ka_record_get_change(row.payload, row.len, &change)) != KA_OK)
+		if ((r = ka_store_get_change(s, seq, &change)) != KA_OK)
 			return r;
-		if (change.table == KA_TABLE_PROJECT && (r = project_name(s, change.id)) != KA_OK)
+		if (change.table == KA_TABLE_PROJECT && (r = project_name(s, change.after.key)) != KA_OK)
 			return r;
 	}
 	return write_meta(&s->names, &s->meta);
@@ -242,10 +244,41 @@ catch_up(struct ka_store *s, struct ka_error *err)
 		    "unknown to this host "
 		    "until the next command that writes succeeds",
 		    s->names.path);
+	s->projected = s->meta.changes;
 	return KA_OK;
 }
 
 /* Opening and closing */
+
+/* Who is at the keyboard: the login uid outlives su and sudo. */
+static uint32_t
+actor(void)
+{
+	char text[16] = "";
+	uint32_t uid = getuid();
+	unsigned long login;
+	ssize_t n;
+	int fd;
+
+	if ((fd = open("/proc/self/loginuid", O_RDONLY | O_CLOEXEC)) < 0)
+		return uid;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return uid;
+	login = strtoul(text, NULL, 10);
+	return login < UINT32_MAX ? (uint32_t)login : uid;
+}
+
+/* sudo(8) tells who called it; nobody but root can make root's environment say otherwise. */
+static void
+sudo_user(char name[static KA_ACTOR_LEN])
+{
+	const char *user = getenv("SUDO_USER");
+
+	if (user != NULL)
+		(void)ka_text_clean(user, strlen(user), name, KA_ACTOR_LEN);
+}
 
 static enum ka_result
 open_for_writing(const char *dir, struct ka_store *s, struct ka_error *err)
@@ -291,6 +324,9 @@ ka_store_open(const char *dir, bool write, struct ka_store **store, struct ka_er
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
 	s->lock = -1;
+	s->verb = "";
+	s->actor = actor();
+	sudo_user(s->sudo_user);
 	r = write ? open_for_writing(dir, s, err) : open_for_reading(dir, s, err);
 	if (r == KA_OK)
 		*store = s; /* now the caller's */
@@ -371,44 +407,129 @@ ka_store_get_blob(struct ka_store *s, const uint8_t sha256[static KA_SHA256_LEN]
 	return KA_OK;
 }
 
-/* Who is at the keyboard: the login uid outlives su and sudo. */
-static uint32_t
-actor(void)
+static enum ka_result
+append_change(struct ka_store *s, struct ka_change *change)
 {
-	char text[16] = "";
-	uint32_t uid = getuid();
-	unsigned long login;
-	ssize_t n;
-	int fd;
-
-	if ((fd = open("/proc/self/loginuid", O_RDONLY | O_CLOEXEC)) < 0)
-		return uid;
-	n = read(fd, text, sizeof(text) - 1);
-	(void)close(fd);
-	if (n <= 0)
-		return uid;
-	login = strtoul(text, NULL, 10);
-	return login < UINT32_MAX ? (uint32_t)login : uid;
-}
-
-enum ka_result
-ka_store_note(
-    struct ka_store *s, enum ka_table table, const uint8_t id[static KA_UUID_LEN], const char *verb, const char *detail)
-{
-	struct ka_change change = {.at_s = ka_time_now(), .actor = actor(), .table = table};
-	uint8_t payload[KA_RECORD_MAX], key[8];
+	uint8_t payload[KA_CHANGE_MAX], key[8];
 	size_t len;
 	enum ka_result r;
 
-	memcpy(change.id, id, KA_UUID_LEN);
-	(void)snprintf(change.verb, sizeof(change.verb), "%s", verb);
-	(void)snprintf(change.detail, sizeof(change.detail), "%s", detail);
-	if ((r = ka_record_put_change(&change, payload, &len)) != KA_OK)
+	change->at_s = ka_time_now();
+	change->actor = s->actor;
+	memcpy(change->sudo_user, s->sudo_user, sizeof(change->sudo_user));
+	(void)snprintf(change->verb, sizeof(change->verb), "%s", s->verb);
+	if ((r = ka_record_put_change(change, payload, &len)) != KA_OK)
 		return r;
-	ka_record_be64(s->meta.changes + 1, key);
+	ka_table_be64(s->meta.changes + 1, key);
 	if ((r = ka_store_put(s, KA_TABLE_CHANGE, key, sizeof(key), payload, len)) == KA_OK)
 		s->meta.changes++;
 	return r;
+}
+
+enum ka_result
+ka_store_change(
+    struct ka_store *s, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
+{
+	struct ka_change change = {.table = table};
+	enum ka_result r = ka_store_get(s, table, key, keylen, &change.before);
+
+	if (r != KA_OK && r != KA_NOTFOUND)
+		return r;
+	if (payload == NULL
+		? r == KA_NOTFOUND
+		: r == KA_OK && change.before.len == len && memcmp(change.before.payload, payload, len) == 0)
+		return KA_OK;
+	if (payload != NULL) {
+		if (len > sizeof(change.after.payload))
+			return KA_INVALID;
+		change.after.keylen = keylen;
+		change.after.len = len;
+		memcpy(change.after.key, key, keylen);
+		memcpy(change.after.payload, payload, len);
+		r = ka_store_put(s, table, key, keylen, payload, len);
+	} else {
+		r = ka_store_remove(s, table, key, keylen);
+	}
+	return r == KA_OK ? append_change(s, &change) : r;
+}
+
+void
+ka_store_begin_command(struct ka_store *s, const char *verb)
+{
+	s->verb = verb;
+}
+
+enum ka_result
+ka_store_get_change(struct ka_store *s, uint64_t seq, struct ka_change *change)
+{
+	const uint8_t *payload;
+	uint8_t key[8];
+	size_t len;
+	enum ka_result r;
+
+	ka_table_be64(seq, key);
+	if ((r = ka_store_file_value(&s->access, KA_TABLE_CHANGE, key, sizeof(key), &payload, &len)) != KA_OK)
+		return r;
+	r = ka_record_get_change(payload, len, change);
+	change->seq = seq;
+	return r;
+}
+
+static enum ka_result
+read_pruned(struct ka_store *s, uint64_t *pruned)
+{
+	struct ka_row row;
+	enum ka_result r = ka_store_get(s, KA_TABLE_META, PRUNED_KEY, strlen(PRUNED_KEY), &row);
+
+	*pruned = 0;
+	if (r == KA_NOTFOUND)
+		return KA_OK;
+	if (r != KA_OK || row.len != 8)
+		return r == KA_OK ? KA_CORRUPT : r;
+	*pruned = ka_table_from_be64(row.payload);
+	return KA_OK;
+}
+
+enum ka_result
+ka_store_changes(struct ka_store *s, uint64_t *first, uint64_t *last)
+{
+	struct ka_meta meta;
+	enum ka_result r;
+
+	if ((r = read_meta(&s->access, &meta)) != KA_OK || (r = read_pruned(s, first)) != KA_OK)
+		return r;
+	(*first)++;
+	*last = meta.changes;
+	return KA_OK;
+}
+
+enum ka_result
+ka_store_prune_changes(struct ka_store *s, uint64_t last)
+{
+	uint8_t key[8];
+	uint64_t seq;
+	enum ka_result r = read_pruned(s, &seq);
+
+	for (seq++; r == KA_OK && seq <= last && seq <= s->projected; seq++) {
+		ka_table_be64(seq, key);
+		r = ka_store_remove(s, KA_TABLE_CHANGE, key, sizeof(key));
+	}
+	if (r != KA_OK)
+		return r;
+	ka_table_be64(seq - 1, key);
+	return ka_store_put(s, KA_TABLE_META, PRUNED_KEY, strlen(PRUNED_KEY), key, sizeof(key));
+}
+
+enum ka_result
+ka_store_settings(struct ka_store *s, struct ka_settings *settings)
+{
+	struct ka_row row;
+	enum ka_result r = ka_store_get(s, KA_TABLE_SETTINGS, KA_SETTINGS_KEY, strlen(KA_SETTINGS_KEY), &row);
+
+	ka_record_default_settings(settings);
+	if (r == KA_NOTFOUND)
+		return KA_OK;
+	return r == KA_OK ? ka_record_get_settings(row.payload, row.len, settings) : r;
 }
 
 enum ka_result
@@ -421,7 +542,7 @@ ka_store_next_uid(struct ka_store *s, uint32_t *uid)
 	for (; s->meta.uid_next <= KA_UID_LAST; s->meta.uid_next++) {
 		uint8_t key[4];
 
-		ka_record_be32(s->meta.uid_next, key);
+		ka_table_be32(s->meta.uid_next, key);
 		if ((r = ka_store_get(s, KA_TABLE_UID, key, sizeof(key), &row)) == KA_NOTFOUND) {
 			*uid = s->meta.uid_next++;
 			return KA_OK;

@@ -46,7 +46,7 @@ enum ka_result ka_store_commit(struct ka_store *store, struct ka_error *err);
 
 /**
  * ka_store_get(store, table, key, keylen, row), ka_store_next(store, table, prefix, prefixlen, row):
- * As ka_view_get and ka_view_next, inside the store's transaction. Not for KA_TABLE_BLOB.
+ * As ka_view_get and ka_view_next, inside the store's transaction. Not for KA_TABLE_BLOB and KA_TABLE_CHANGE.
  * Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
  */
 enum ka_result ka_store_get(
@@ -58,7 +58,7 @@ enum ka_result ka_store_next(
 
 /**
  * ka_store_put(store, table, key, keylen, payload, len), ka_store_remove(store, table, key, keylen):
- * Write or remove one row of access.mdb. Removing what is not there is fine.
+ * Write or remove one row of access.mdb, of an index or of KA_TABLE_BLOB. Removing what is not there is fine.
  * Returns KA_OK; KA_INVALID (it does not fit a page); KA_UNAVAIL.
  */
 enum ka_result ka_store_put(
@@ -74,13 +74,39 @@ enum ka_result ka_store_get_blob(
     struct ka_store *store, const uint8_t sha256[static KA_SHA256_LEN], uint8_t *blob, size_t *bloblen);
 
 /**
- * ka_store_note(store, table, id, verb, detail):
- * Append a line to the change log, in the transaction of the change. Every change of a project must have one: what is
- * projected into names.mdb is what the log names.
- * Returns KA_OK; KA_UNAVAIL.
+ * ka_store_change(store, table, key, keylen, payload, len):
+ * Write one row of a table that people change, or remove it when ${payload} is NULL, and append what it was and what it
+ * is to the change log, in the same transaction. Nothing happens when it is so already. Indexes, which follow from such
+ * rows, are written by ka_store_put and ka_store_remove. What is projected into names.mdb is what the log names, so a
+ * project is never written in another way. Returns KA_OK; KA_INVALID (it does not fit a page); KA_UNAVAIL; KA_CORRUPT.
  */
-enum ka_result ka_store_note(struct ka_store *store, enum ka_table table, const uint8_t id[static KA_UUID_LEN],
-    const char *verb, const char *detail);
+enum ka_result ka_store_change(
+    struct ka_store *store, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len);
+
+/**
+ * ka_store_begin_command(store, verb):
+ * What the changes from here on are made by: "project add". ${verb} is the caller's, and stays as long as the store.
+ */
+void ka_store_begin_command(struct ka_store *store, const char *verb);
+
+/**
+ * ka_store_get_change(store, seq, change), ka_store_changes(store, first, last):
+ * One entry of the change log, and which there are: ${first}..${last}, none when ${last} < ${first}.
+ * Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
+ *
+ * ka_store_prune_changes(store, last):
+ * Keep no change up to and with ${last}, of those that were committed. Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_store_get_change(struct ka_store *store, uint64_t seq, struct ka_change *change);
+enum ka_result ka_store_changes(struct ka_store *store, uint64_t *first, uint64_t *last);
+enum ka_result ka_store_prune_changes(struct ka_store *store, uint64_t last);
+
+/**
+ * ka_store_settings(store, settings):
+ * The settings, or the defaults when none was ever set.
+ * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_store_settings(struct ka_store *store, struct ka_settings *settings);
 
 /**
  * ka_store_next_uid(store, uid):

@@ -11,8 +11,8 @@
 /* Address space, not disk: far beyond what any host's projects need, so that no administrator ever meets the limit. */
 #define MAP_SIZE ((size_t)1 << 38)
 
-/* A key blob is the only value that may be longer than KA_RECORD_MAX: the view never reads it. */
-#define VALUE_MAX 4096
+/* Key blobs and changes may be longer than KA_RECORD_MAX: the view never reads them. */
+#define VALUE_MAX KA_CHANGE_MAX
 
 /* The handle of LMDB's free list stands for a table that is not there: no table of ours ever has it. */
 #define NO_TABLE 0U
@@ -117,8 +117,8 @@ open_tables(struct ka_store_file *f, unsigned flags, const enum ka_table *tables
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		rc = mdb_dbi_open(f->txn, ka_record_table_name(tables[i]), flags, &f->dbi[tables[i]]);
-		if (rc == MDB_NOTFOUND && ka_record_table_is_later(tables[i])) {
+		rc = mdb_dbi_open(f->txn, ka_table_name(tables[i]), flags, &f->dbi[tables[i]]);
+		if (rc == MDB_NOTFOUND && ka_table_is_later(tables[i])) {
 			f->dbi[tables[i]] = NO_TABLE;
 			rc = 0;
 		}
@@ -294,19 +294,19 @@ ka_store_file_next(
     struct ka_store_file *f, enum ka_table table, const void *prefix, size_t prefixlen, struct ka_row *row)
 {
 	uint8_t from[KA_KEY_MAX + 1];
-	size_t len = ka_record_after(row, prefix, prefixlen, from);
+	size_t len = ka_table_after(row, prefix, prefixlen, from);
 	enum ka_result r;
 
 	if ((r = ka_store_file_seek(f, table, from, len, row)) != KA_OK)
 		return r;
-	return ka_record_begins(row, prefix, prefixlen) ? KA_OK : KA_NOTFOUND;
+	return ka_table_begins(row, prefix, prefixlen) ? KA_OK : KA_NOTFOUND;
 }
 
 enum ka_result
 ka_store_file_put(
     struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, const void *payload, size_t len)
 {
-	size_t room = table == KA_TABLE_BLOB ? VALUE_MAX : KA_RECORD_MAX;
+	size_t room = table == KA_TABLE_BLOB || table == KA_TABLE_CHANGE ? VALUE_MAX : KA_RECORD_MAX;
 	uint8_t bytes[KA_KEY_MAX], value[VALUE_MAX];
 	MDB_val k = {.mv_size = keylen, .mv_data = bytes}, v = {.mv_data = value};
 

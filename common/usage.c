@@ -79,7 +79,7 @@ apply_use(struct ka_store_file *u, const struct ka_spool_use *seen)
 	uint8_t key[KA_KEY_KEY_LEN];
 	enum ka_result r;
 
-	ka_record_key_key(seen->sha256, seen->account, key);
+	ka_table_key_key(seen->sha256, seen->account, key);
 	if ((r = count_use(u, KA_TABLE_KEY_USE, key, sizeof(key), seen)) != KA_OK)
 		return r;
 	/* One login through a key that several accounts registered is several records, but one use of the project. */
@@ -181,7 +181,7 @@ read_drained(struct drain *d)
 		return KA_OK;
 	if (r != KA_OK || len != 8)
 		return KA_CORRUPT;
-	d->drained = ka_record_from_be64(payload);
+	d->drained = ka_table_from_be64(payload);
 	return KA_OK;
 }
 
@@ -233,7 +233,7 @@ apply_next(struct drain *d, const char *next, struct ka_error *err)
 		(void)ka_result_fail(err, r, "a login that is stopped in mid-write holds back some of the last uses");
 	if (r != KA_OK)
 		goto out;
-	ka_record_be64(d->drained + 1, number);
+	ka_table_be64(d->drained + 1, number);
 	if ((r = apply_spool(&d->file, fd)) != KA_OK || (r = ka_store_file_put(&d->file, KA_TABLE_DRAINED, DRAINED_KEY,
 							     strlen(DRAINED_KEY), number, sizeof(number))) != KA_OK) {
 		(void)ka_store_file_fail(&d->file, r, err);
@@ -358,7 +358,7 @@ ka_usage_of_key(struct ka_usage *u, const uint8_t sha256[static KA_SHA256_LEN],
 {
 	uint8_t key[KA_KEY_KEY_LEN];
 
-	ka_record_key_key(sha256, account, key);
+	ka_table_key_key(sha256, account, key);
 	return get_use(&u->file, KA_TABLE_KEY_USE, key, sizeof(key), use);
 }
 

@@ -357,7 +357,7 @@ node_data(const struct place *p, unsigned flags, const uint8_t **data, size_t *l
 static enum ka_result
 table_root(struct ka_view *v, enum ka_table table, uint64_t *root)
 {
-	const char *name = ka_record_table_name(table);
+	const char *name = ka_table_name(table);
 	const uint8_t *data;
 	struct place p;
 	size_t len;
@@ -367,7 +367,7 @@ table_root(struct ka_view *v, enum ka_table table, uint64_t *root)
 		return KA_CORRUPT;
 	if ((r = descend(v, v->meta.root, name, strlen(name), &p)) != KA_OK)
 		return r;
-	if ((p.node == NULL || !p.exact) && ka_record_table_is_later(table)) {
+	if ((p.node == NULL || !p.exact) && ka_table_is_later(table)) {
 		*root = NO_PAGE;
 		return KA_OK;
 	}
@@ -441,10 +441,10 @@ enum ka_result
 ka_view_next(struct ka_view *v, enum ka_table table, const void *prefix, size_t prefixlen, struct ka_row *row)
 {
 	uint8_t from[KA_KEY_MAX + 1];
-	size_t len = ka_record_after(row, prefix, prefixlen, from);
+	size_t len = ka_table_after(row, prefix, prefixlen, from);
 	enum ka_result r;
 
 	if ((r = ka_view_seek(v, table, from, len, row)) != KA_OK)
 		return r;
-	return ka_record_begins(row, prefix, prefixlen) ? KA_OK : KA_NOTFOUND;
+	return ka_table_begins(row, prefix, prefixlen) ? KA_OK : KA_NOTFOUND;
 }

@@ -76,7 +76,7 @@ run_add(struct cli *cli)
 		return cli_fail(
 		    cli, ka_result_fail(&err, KA_INVALID, "the handle \"%.80s...\" is too long", cli->args[0]), &err);
 	(void)snprintf(account.handle, sizeof(account.handle), "%s", cli->args[0]);
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK)
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK)
 		r = ka_model_add_account(store, &account, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
@@ -134,7 +134,7 @@ with_account(struct cli *cli, enum ka_result (*change)(struct ka_store *, struct
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK)
 		r = change(store, &account, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
@@ -148,19 +148,21 @@ with_account(struct cli *cli, enum ka_result (*change)(struct ka_store *, struct
 static enum ka_result
 suspend(struct ka_store *store, struct ka_account *account, struct ka_error *err)
 {
-	return ka_model_set_account_state(store, account, KA_ACCOUNT_SUSPENDED, err);
+	account->state = KA_ACCOUNT_SUSPENDED;
+	return ka_model_change_account(store, account, err);
 }
 
 static enum ka_result
 resume(struct ka_store *store, struct ka_account *account, struct ka_error *err)
 {
-	return ka_model_set_account_state(store, account, KA_ACCOUNT_ACTIVE, err);
+	account->state = KA_ACCOUNT_ACTIVE;
+	return ka_model_change_account(store, account, err);
 }
 
 static enum ka_result
 remove_account(struct ka_store *store, struct ka_account *account, struct ka_error *err)
 {
-	return ka_model_remove_account(store, account, err);
+	return ka_model_remove_account(store, account, KA_OWNER_KEPT, err);
 }
 
 static enum cli_status

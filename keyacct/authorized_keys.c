@@ -72,7 +72,7 @@ append_if_granted(const struct cli *cli, struct ka_store *store, const struct ka
 	for (size_t i = 0; i < answer.admitting; i++) {
 		if (memcmp(answer.registration[i].key.account, account->id, KA_UUID_LEN) != 0)
 			continue;
-		ka_access_options(project, &answer.registration[i].key, options);
+		ka_access_options(&answer, &answer.registration[i].key, options);
 		return append_line(store, key, answer.registration[i].until_s, options, account->handle, lines);
 	}
 	return KA_OK;
@@ -115,14 +115,17 @@ collect_account(struct ka_store *store, const struct ka_account *account, json_t
 {
 	struct ka_access_question q = {.address_to_sshd = true};
 	struct ka_row row = {.keylen = 0};
+	struct ka_settings settings;
 	struct ka_key key;
 	enum ka_result r;
 
+	if ((r = ka_store_settings(store, &settings)) != KA_OK)
+		return r;
 	ask_here_and_now(&q);
 	while ((r = ka_catalog_next_key_of(store, account->id, &row, &key)) == KA_OK) {
 		char options[KA_FROM_LEN + 16] = "";
 
-		if (key.named || ka_access_judge_key(account, &key, &q) != KA_REASON_GRANTED)
+		if (key.named || ka_access_judge_key(&settings, account, &key, &q) != KA_REASON_GRANTED)
 			continue;
 		if (key.from[0] != '\0')
 			(void)snprintf(options, sizeof(options), "from=\"%s\"", key.from);

@@ -322,6 +322,19 @@ cli_warn(const struct cli *cli, const char *text)
 	say(cli, "warning", "warning", text);
 }
 
+enum ka_result
+cli_open_for_change(const struct cli *cli, struct ka_store **store, struct ka_error *err)
+{
+	static char verb[KA_VERB_LEN];
+	enum ka_result r = ka_store_open(cli->dir, true, store, err);
+
+	(void)snprintf(verb, sizeof(verb), "%s%s%s", cli->verb->noun, cli->verb->verb != NULL ? " " : "",
+	    cli->verb->verb != NULL ? cli->verb->verb : "");
+	if (r == KA_OK)
+		ka_store_begin_command(*store, verb);
+	return r;
+}
+
 enum cli_status
 cli_finish(const struct cli *cli, struct ka_store *store, enum ka_result r, struct ka_error *err)
 {

@@ -117,6 +117,12 @@ void cli_warn(const struct cli *cli, const char *text);
 enum cli_status cli_status_of(enum ka_result r);
 
 /**
+ * cli_open_for_change(cli, store, err):
+ * Open for writing; what changes is logged as this command's. As ka_store_open.
+ */
+enum ka_result cli_open_for_change(const struct cli *cli, struct ka_store **store, struct ka_error *err);
+
+/**
  * cli_finish(cli, store, r, err):
  * End a command that changed something: commit if ${r} is KA_OK, close, and say what failed.
  */

@@ -103,7 +103,7 @@ json_answer(const struct ka_access_question *q, const struct ka_access_answer *a
 		(void)json_array_append_new(steps, json_step(&a->registration[i]));
 	if (object == NULL || a->admitting == 0)
 		return object;
-	ka_access_options(&a->project, &best->key, options);
+	ka_access_options(a, &best->key, options);
 	(void)json_object_set_new(object, "account", json_string(best->account.handle));
 	(void)json_object_set_new(object, "role", json_string(ka_access_role_name(best->role)));
 	(void)json_object_set_new(object, "options", json_string(options));
@@ -150,7 +150,7 @@ print_path(const struct ka_access_question *q, const struct ka_access_answer *a)
 	for (size_t i = 0; i < a->registrations; i++)
 		print_registration(&a->registration[i]);
 	if (a->admitting > 0) {
-		ka_access_options(&a->project, &a->registration[0].key, options);
+		ka_access_options(a, &a->registration[0].key, options);
 		(void)printf("taken for     %s, %s\noptions       %s\n", a->registration[0].account.handle,
 		    ka_access_role_name(a->registration[0].role), options);
 	}

@@ -138,7 +138,7 @@ run_add(struct cli *cli)
 	if (strlen(name) >= sizeof(group.name))
 		return cli_fail(cli, ka_result_fail(&err, KA_INVALID, "the name \"%.80s...\" is too long", name), &err);
 	(void)snprintf(group.name, sizeof(group.name), "%s", name);
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK)
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK)
 		r = ka_model_add_group(store, &group, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
@@ -162,7 +162,7 @@ with_group(struct cli *cli,
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_group(store, cli->args[0], &group, &err)) == KA_OK &&
 	    (cli->nargs < 2 || (r = ka_catalog_find_account(store, cli->args[1], &account, &err)) == KA_OK))
 		r = change(store, &group, &account, &err);

@@ -156,7 +156,7 @@ run_add(struct cli *cli)
 	    (r = check_account(cli, &err)) != KA_OK ||
 	    (r = input_key(cli->nargs > 1 ? cli->args[1] : NULL, &sshkey, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK) {
 		memcpy(key.account, account.id, KA_UUID_LEN);
 		if ((r = ka_registration_add(store, &key, &sshkey, &err)) == KA_OK &&
@@ -205,8 +205,7 @@ with_key(struct cli *cli,
 	size_t others = 0;
 	enum ka_result r;
 
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
-	    (r = key_find(cli, store, &key, &err)) == KA_OK &&
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK && (r = key_find(cli, store, &key, &err)) == KA_OK &&
 	    (r = ka_store_fail(store, ka_catalog_get_account(store, key.account, &account), &err)) == KA_OK &&
 	    (r = change(cli, store, &key, &err)) == KA_OK)
 		r = ka_store_fail(store, key_read_reach(store, &key, &projects), &err);
@@ -232,7 +231,7 @@ activate(const struct cli *cli, struct ka_store *store, struct ka_key *key, stru
 {
 	(void)cli;
 	key->state = KA_KEY_ACTIVE;
-	return ka_registration_change(store, key, "key activate", err);
+	return ka_registration_change(store, key, err);
 }
 
 static enum ka_result
@@ -240,7 +239,7 @@ deactivate(const struct cli *cli, struct ka_store *store, struct ka_key *key, st
 {
 	(void)cli;
 	key->state = KA_KEY_INACTIVE;
-	return ka_registration_change(store, key, "key deactivate", err);
+	return ka_registration_change(store, key, err);
 }
 
 static enum ka_result
@@ -279,7 +278,7 @@ set(const struct cli *cli, struct ka_store *store, struct ka_key *key, struct ka
 		    key->title);
 	if ((r = add_reach(cli, store, key, err)) != KA_OK)
 		return r;
-	return ka_registration_change(store, key, "key set", err);
+	return ka_registration_change(store, key, err);
 }
 
 static enum cli_status

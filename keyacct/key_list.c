@@ -116,15 +116,19 @@ short_reach(json_t *projects)
 
 /* "yes", or why this key of this account opens nothing now. */
 static json_t *
-validity(const struct ka_account *account, const struct ka_key *key)
+validity(struct ka_store *store, const struct ka_account *account, const struct ka_key *key)
 {
 	struct ka_access_question q = {.at_s = ka_time_now(), .address_to_sshd = true};
+	struct ka_settings settings;
 	char host[256] = "";
 	enum ka_reason reason;
 
+	if (ka_store_settings(store, &settings) != KA_OK)
+		return NULL;
+
 	(void)gethostname(host, sizeof(host) - 1);
 	q.host = host;
-	reason = ka_access_judge_key(account, key, &q);
+	reason = ka_access_judge_key(&settings, account, key, &q);
 	return json_string(reason == KA_REASON_GRANTED ? "yes" : ka_access_reason_name(reason));
 }
 
@@ -159,7 +163,7 @@ describe(
 	    json_object_set_new(*object, "last_used", json_last_used(use)) != 0)
 		return KA_UNAVAIL;
 	if (!cli->json && (json_object_set_new(*object, "reach", short_reach(projects)) != 0 ||
-			      json_object_set_new(*object, "valid", validity(&account, key)) != 0))
+			      json_object_set_new(*object, "valid", validity(store, &account, key)) != 0))
 		return KA_UNAVAIL;
 	return KA_OK;
 }

@@ -41,8 +41,7 @@ print_lines(const struct ka_access_answer *answer, const char *type, const char 
 	for (size_t i = 0; i < answer->admitting; i++) {
 		size_t same = 0;
 
-		ka_access_options(answer->reason == KA_REASON_GRANTED ? &answer->project : NULL,
-		    &answer->registration[i].key, options[i]);
+		ka_access_options(answer, &answer->registration[i].key, options[i]);
 		while (strcmp(options[same], options[i]) != 0)
 			same++;
 		if (same == i)

@@ -84,9 +84,10 @@ run_add(struct cli *cli)
 	/* Once before the database is opened, for what is wrong with the options themselves. */
 	if ((r = read_fields(cli, &member, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
 	    (r = find_both(cli, store, &member, &err)) == KA_OK && (r = read_old(store, &member, &err)) == KA_OK &&
-	    (r = read_fields(cli, &member, &err)) == KA_OK && (r = ka_membership_add(store, &member, &err)) == KA_OK)
+	    (r = read_fields(cli, &member, &err)) == KA_OK &&
+	    (r = ka_membership_add(store, &member, KA_OWNER_KEPT, &err)) == KA_OK)
 		r = ka_store_fail(store, ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
@@ -109,9 +110,9 @@ run_remove(struct cli *cli)
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
 	    (r = find_both(cli, store, &member, &err)) == KA_OK &&
-	    (r = ka_membership_remove(store, &member, &err)) == KA_OK)
+	    (r = ka_membership_remove(store, &member, KA_OWNER_KEPT, &err)) == KA_OK)
 		r = ka_store_fail(store, ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;

@@ -170,14 +170,15 @@ add_owner(struct ka_store *store, const struct ka_project *project, const char *
 		return r;
 	memcpy(member.project, project->id, KA_UUID_LEN);
 	memcpy(member.subject, account.id, KA_UUID_LEN);
-	return ka_membership_add(store, &member, err);
+	return ka_membership_add(store, &member, KA_OWNER_KEPT, err);
 }
 
 static enum cli_status
 run_add(struct cli *cli)
 {
-	struct ka_project project = {.ssh = true, .policy = KA_POLICY_AGENT};
+	struct ka_project project = {.ssh = true};
 	char name[KA_UUID_NAME_LEN];
+	struct ka_settings settings;
 	struct ka_store *store = NULL;
 	struct ka_error err = {""};
 	enum cli_status status;
@@ -185,11 +186,16 @@ run_add(struct cli *cli)
 
 	if (cli->nargs > 0)
 		r = cli_id(cli->args[0], project.id, &err);
+	/* Once before the database is opened, for what is wrong with the options themselves. */
 	if (r != KA_OK || (r = read_fields(cli, &project, &err)) != KA_OK ||
 	    (r = read_uid(cli, &project, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK)
-		r = ka_model_add_project(store, &project, &err);
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	    (r = ka_store_fail(store, ka_store_settings(store, &settings), &err)) == KA_OK) {
+		project.policy = settings.policy;
+		if ((r = read_fields(cli, &project, &err)) == KA_OK)
+			r = ka_model_add_project(store, &project, &err);
+	}
 	for (size_t i = 0; r == KA_OK && cli_value(cli, "owner", i) != NULL; i++)
 		r = add_owner(store, &project, cli_value(cli, "owner", i), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
@@ -284,7 +290,7 @@ with_project(struct cli *cli,
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = ka_store_open(cli->dir, true, &store, &err)) == KA_OK &&
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK)
 		r = change(cli, store, &project, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
@@ -316,7 +322,7 @@ set(const struct cli *cli, struct ka_store *store, struct ka_project *project, s
 	if ((r = read_fields(cli, project, err)) != KA_OK)
 		return r;
 	check_shell(cli, project);
-	return ka_model_change_project(store, project, "project set", err);
+	return ka_model_change_project(store, project, err);
 }
 
 static enum ka_result
@@ -324,7 +330,7 @@ archive(const struct cli *cli, struct ka_store *store, struct ka_project *projec
 {
 	(void)cli;
 	project->state = KA_PROJECT_ARCHIVED;
-	return ka_model_change_project(store, project, "project archive", err);
+	return ka_model_change_project(store, project, err);
 }
 
 static enum ka_result
@@ -332,7 +338,7 @@ unarchive(const struct cli *cli, struct ka_store *store, struct ka_project *proj
 {
 	(void)cli;
 	project->state = KA_PROJECT_ACTIVE;
-	return ka_model_change_project(store, project, "project unarchive", err);
+	return ka_model_change_project(store, project, err);
 }
 
 static enum ka_result

@@ -52,7 +52,7 @@ read_owner(struct ka_view *view, uint32_t uid, uint8_t id[static KA_UUID_LEN])
 	uint8_t key[4];
 	enum ka_result r;
 
-	ka_record_be32(uid, key);
+	ka_table_be32(uid, key);
 	if ((r = ka_view_get(view, KA_TABLE_NAME_UID, key, sizeof(key), &row)) != KA_OK)
 		return r;
 	if (row.len != KA_UUID_LEN)

@@ -242,23 +242,42 @@ record_use(struct login *l)
 		drain_start(l->options.tool, l->options.dir);
 }
 
+static void
+export_text(struct login *l, const char *name, const char *value)
+{
+	char text[KA_EMAIL_LEN + 64];
+
+	(void)snprintf(text, sizeof(text), "%s=%s", name, value);
+	(void)pam_putenv(l->pamh, text);
+}
+
 /* For the user's convenience; what counts is the log and the registry, since a member can override these. */
 static void
 export_environment(struct login *l)
 {
 	const struct ka_access_registration *best = &l->answer.registration[0];
-	char project[KA_UUID_NAME_LEN], key[KA_SHA256_TEXT_LEN], text[128];
+	char project[KA_UUID_NAME_LEN], key[KA_SHA256_TEXT_LEN];
 
 	ka_uuid_name(l->question.project, project);
 	ka_fingerprint_format(l->question.sha256, key);
-	(void)snprintf(text, sizeof(text), "KEYACCT_PROJECT=%s", project);
-	(void)pam_putenv(l->pamh, text);
-	(void)snprintf(text, sizeof(text), "KEYACCT_ACCOUNT=%s", best->account.handle);
-	(void)pam_putenv(l->pamh, text);
-	(void)snprintf(text, sizeof(text), "KEYACCT_ROLE=%s", ka_access_role_name(best->role));
-	(void)pam_putenv(l->pamh, text);
-	(void)snprintf(text, sizeof(text), "KEYACCT_KEY=%s", key);
-	(void)pam_putenv(l->pamh, text);
+	export_text(l, "KEYACCT_PROJECT", project);
+	export_text(l, "KEYACCT_ACCOUNT", best->account.handle);
+	export_text(l, "KEYACCT_ROLE", ka_access_role_name(best->role));
+	export_text(l, "KEYACCT_KEY", key);
+	if (!l->answer.settings.git_author)
+		return;
+	export_text(l, "GIT_AUTHOR_NAME", best->account.name[0] != '\0' ? best->account.name : best->account.handle);
+	if (best->account.email[0] != '\0')
+		export_text(l, "GIT_AUTHOR_EMAIL", best->account.email);
+}
+
+/* Whom the session is taken for. The entry stands all the same when /run is full: who came in is in the log. */
+static void
+identify_session(struct login *l, const char *name)
+{
+	if (ka_session_identify(l->options.run, name, &l->question, &l->answer.registration[0]) != KA_OK)
+		pam_syslog(l->pamh, LOG_ERR, "cannot write the account into %s/sessions/%s: %s", l->options.run, name,
+		    strerror(errno));
 }
 
 static void
@@ -320,8 +339,10 @@ open_session(struct login *l)
 		leave_session(l->pamh, &l->options, name);
 		return PAM_SESSION_ERR;
 	}
-	if (name[0] != '\0')
+	if (name[0] != '\0') {
+		identify_session(l, name);
 		keep_entry(l, name);
+	}
 	record_use(l);
 	export_environment(l);
 	return PAM_SUCCESS;

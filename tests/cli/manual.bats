@@ -128,18 +128,18 @@ help_commands() {
 }
 
 @test "the fields of a registry entry are in keyacct(5), in their order" {
-	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 'LIVE SESSIONS' | grep '^project=' | grep -oE '[a-z]+=')" \
-		"$(grep -oE '"project=%s fingerprint.*' common/session.c | grep -oE '[a-z]+=')"
+	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 'LIVE SESSIONS' | grep -E '^(project|  account)=' | grep -oE '[a-z]+=')" \
+		"$(grep -oE '"(project=%s| account=%s) .*' common/session.c | tac | grep -oE '[a-z]+=')"
 }
 
 @test "the variables of a session are in keyacct(5), and none else" {
 	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 ENVIRONMENT | sed -n 's/^\.It Ev //p' | sort)" \
-		"$(grep -ohE 'KEYACCT_[A-Z]+=' pam_keyacct/*.c | tr -d = | sort -u)"
+		"$(grep -ohE 'export_text\(l, "[A-Z_]+"' pam_keyacct/*.c | cut -d'"' -f2 | sort -u)"
 }
 
 @test "the tables of the database are in keyacct(5), and none else" {
 	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 DATABASE | sed -nE 's/^\.It ([a-z_]+) Ta.*/\1/p' | sort -u)" \
-		"$(sed -nE 's/.*\[KA_TABLE_[A-Z_]+\] = "([a-z_]+)".*/\1/p' common/record.c | sort -u)"
+		"$(sed -nE 's/.*\[KA_TABLE_[A-Z_]+\] = "([a-z_]+)".*/\1/p' common/table.c | sort -u)"
 }
 
 # fields NAME: the field names that keyacct(5) gives for one kind of object

@@ -114,13 +114,13 @@ put(struct file *f, MDB_txn *txn, enum ka_table table, unsigned row, size_t keyl
 	CHECK(f->nknown < KNOWN_MAX && keylen >= 4 && keylen <= KA_KEY_MAX);
 	k->table = table;
 	k->keylen = keylen;
-	ka_record_be32(row * 2654435761U, k->key);
+	ka_table_be32(row * 2654435761U, k->key);
 	memset(k->key + 4, (int)(row % 251), keylen - 4);
 	for (size_t i = 0; i < len; i++)
 		payload[i] = (uint8_t)number(256);
 	k->sum = sum_of(payload, len);
 	CHECK(ka_record_seal(table, k->key, keylen, payload, len, value, sizeof(value), &v.mv_size) == KA_OK);
-	CHECK(mdb_dbi_open(txn, ka_record_table_name(table), MDB_CREATE, &dbi) == 0);
+	CHECK(mdb_dbi_open(txn, ka_table_name(table), MDB_CREATE, &dbi) == 0);
 	CHECK(mdb_put(txn, dbi, &key, &v, 0) == 0);
 }
 
@@ -131,7 +131,7 @@ make_tables(MDB_txn *txn)
 	MDB_dbi dbi;
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		CHECK(mdb_dbi_open(txn, ka_record_table_name(tables[i]), MDB_CREATE, &dbi) == 0);
+		CHECK(mdb_dbi_open(txn, ka_table_name(tables[i]), MDB_CREATE, &dbi) == 0);
 }
 
 /* 0: empty tables. 1: names.mdb, one transaction. 2: rows changed in many transactions, old pages left. 3: three

@@ -24,7 +24,7 @@ static size_t
 reseal(enum ka_table table, const MDB_val *k, const uint8_t *payload, size_t len, uint8_t version, size_t more,
     uint8_t *value)
 {
-	const char *name = ka_record_table_name(table);
+	const char *name = ka_table_name(table);
 	const uint8_t head[] = {version, (uint8_t)k->mv_size};
 	uint64_t sum = ka_record_checksum(KA_CHECKSUM_START, head, sizeof(head));
 
@@ -32,7 +32,7 @@ reseal(enum ka_table table, const MDB_val *k, const uint8_t *payload, size_t len
 	memset(value + 9 + len, 0xee, more);
 	sum = ka_record_checksum(ka_record_checksum(sum, name, strlen(name) + 1), k->mv_data, k->mv_size);
 	value[0] = version;
-	ka_record_be64(ka_record_checksum(sum, value + 9, len + more), value + 1);
+	ka_table_be64(ka_record_checksum(sum, value + 9, len + more), value + 1);
 	return 9 + len + more;
 }
 
@@ -43,7 +43,7 @@ rewrite(MDB_txn *txn, enum ka_table table, uint8_t version, size_t more)
 	MDB_val k, v;
 	MDB_dbi dbi;
 
-	check(mdb_dbi_open(txn, ka_record_table_name(table), 0, &dbi));
+	check(mdb_dbi_open(txn, ka_table_name(table), 0, &dbi));
 	check(mdb_cursor_open(txn, dbi, &cursor));
 	while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0) {
 		uint8_t value[KA_RECORD_MAX];

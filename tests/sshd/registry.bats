@@ -26,7 +26,7 @@ teardown() {
 	[ "$(stat -c '%a %U %G' $SESSIONS)" = "700 root root" ]
 	[ "$(stat -c '%a %U %G' $SESSIONS/*)" = "600 root root" ]
 	run cat $SESSIONS/*
-	[[ $output =~ ^project=$P\ fingerprint=SHA256:[A-Za-z0-9/+]{43}\ address=127\.0\.0\.1\ pid=([0-9]+)\ start=([0-9]+)\ since=([0-9]+)$ ]]
+	[[ $output =~ ^project=$P\ fingerprint=SHA256:[A-Za-z0-9/+]{43}\ address=127\.0\.0\.1\ pid=([0-9]+)\ start=([0-9]+)\ since=([0-9]+)\ account=[0-9a-f-]{36}\ handle=owner\ role=owner$ ]]
 	[[ $output == *"fingerprint=$(fingerprint owner) "* ]]
 	pid=${BASH_REMATCH[1]} start=${BASH_REMATCH[2]} since=${BASH_REMATCH[3]}
 	# The process that PAM runs in: sshd as root, started when the entry says.

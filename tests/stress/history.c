@@ -74,7 +74,7 @@ history_payload(const struct history *h, uint64_t id, uint64_t t, uint8_t *paylo
 	uint64_t x = mix(mix(t) ^ id);
 	size_t len = 8 + (size_t)(x % (h->filler + 1));
 
-	ka_record_be64(t, payload);
+	ka_table_be64(t, payload);
 	for (size_t i = 8; i < len; i += 8, x += 0x9e3779b97f4a7c15ULL)
 		memcpy(payload + i, &x, len - i < 8 ? len - i : 8);
 	return len;

@@ -95,7 +95,7 @@ static uint64_t
 row_writer(struct reader *r, uint64_t id, const struct ka_row *row)
 {
 	uint8_t want[KA_RECORD_MAX];
-	uint64_t t = row->len >= 8 ? ka_record_from_be64(row->payload) : 0;
+	uint64_t t = row->len >= 8 ? ka_table_from_be64(row->payload) : 0;
 
 	if (t == 0 || t >= HISTORY_ABORTED || history_payload(r->mode->history, id, t, want) != row->len ||
 	    memcmp(want, row->payload, row->len) != 0)
@@ -126,7 +126,7 @@ get_slots(struct reader *r, struct ka_view *view, unsigned from, unsigned to)
 	uint8_t key[8];
 
 	for (unsigned i = from; i < to && result == KA_OK; i++) {
-		ka_record_be64(r->slots[i], key);
+		ka_table_be64(r->slots[i], key);
 		result = get(r, view, KA_TABLE_KEY, key, sizeof(key), r->slots[i]);
 	}
 	return result;
@@ -144,13 +144,13 @@ scan_slots(struct reader *r, struct ka_view *view)
 		struct ka_row row;
 		enum ka_result result;
 
-		ka_record_be64(slot, key);
+		ka_table_be64(slot, key);
 		result = ka_view_seek(view, KA_TABLE_KEY, key, sizeof(key), &row);
 		r->lookups++;
 		if (result != KA_OK && result != KA_NOTFOUND)
 			return result;
 		if (result == KA_OK && row.keylen == 8)
-			found = ka_record_from_be64(row.key);
+			found = ka_table_from_be64(row.key);
 		while (slot < found && slot < end)
 			add(r, slot++, 0);
 		if (slot < end)
@@ -170,7 +170,7 @@ scan_queue(struct reader *r, struct ka_view *view)
 	while ((result = ka_view_next(view, KA_TABLE_CHANGE, "", 0, &row)) == KA_OK) {
 		uint64_t t = row_writer(r, HISTORY_QUEUE, &row);
 
-		if (row.keylen != 8 || ka_record_from_be64(row.key) != t || (rows > 0 && t != last + 1))
+		if (row.keylen != 8 || ka_table_from_be64(row.key) != t || (rows > 0 && t != last + 1))
 			r->answers.lie = true;
 		last = t;
 		rows++;

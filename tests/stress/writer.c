@@ -38,7 +38,7 @@ writer_open(struct writer *w, unsigned create)
 	    (rc = mdb_txn_begin(w->env, NULL, 0, &w->txn)) != 0)
 		return rc;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		if ((rc = mdb_dbi_open(w->txn, ka_record_table_name(tables[i]), create, &w->dbi[tables[i]])) != 0)
+		if ((rc = mdb_dbi_open(w->txn, ka_table_name(tables[i]), create, &w->dbi[tables[i]])) != 0)
 			return rc;
 	/* The handles are kept; without a change this takes no transaction number. */
 	return create == 0 ? mdb_txn_commit(w->txn) : 0;
@@ -64,7 +64,7 @@ drop(struct writer *w, enum ka_table table, uint64_t number)
 	MDB_val k = {sizeof(key), key};
 	int rc;
 
-	ka_record_be64(number, key);
+	ka_table_be64(number, key);
 	rc = mdb_del(w->txn, w->dbi[table], &k, NULL);
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -76,7 +76,7 @@ write_slot(struct writer *w, uint64_t slot, uint64_t t, uint64_t mark)
 
 	if (history_removes(w->mode->history, slot, t))
 		return drop(w, KA_TABLE_KEY, slot);
-	ka_record_be64(slot, key);
+	ka_table_be64(slot, key);
 	return put(w, KA_TABLE_KEY, key, sizeof(key), slot, t | mark);
 }
 
@@ -96,7 +96,7 @@ write_rows(struct writer *w, uint64_t t, uint64_t mark)
 	if (rc == 0 && h->now)
 		rc = put(w, KA_TABLE_META, "now", 3, HISTORY_NOW, t | mark);
 	if (rc == 0 && h->queue > 0) {
-		ka_record_be64(t, key);
+		ka_table_be64(t, key);
 		rc = put(w, KA_TABLE_CHANGE, key, sizeof(key), HISTORY_QUEUE, t | mark);
 		if (rc == 0 && t > h->queue)
 			rc = drop(w, KA_TABLE_CHANGE, t - h->queue);

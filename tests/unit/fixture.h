@@ -103,7 +103,7 @@ fixture_member(struct fixture *f, const struct ka_project *project, const struct
 
 	memcpy(member.project, project->id, KA_UUID_LEN);
 	memcpy(member.subject, account->id, KA_UUID_LEN);
-	if (ka_membership_add(f->store, &member, &err) != KA_OK)
+	if (ka_membership_add(f->store, &member, KA_OWNER_KEPT, &err) != KA_OK)
 		fail_msg("%s", err.text);
 }
 

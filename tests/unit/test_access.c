@@ -163,7 +163,9 @@ fill(void **state)
 	fixture_key(&f, K_TWO_OWNERS, &first, &(struct ka_key){.created_s = 20});
 	fixture_key(&f, K_TWO_OWNERS, &owner, &(struct ka_key){.created_s = 10});
 
-	assert_int_equal(ka_model_set_account_state(f.store, &suspended, KA_ACCOUNT_SUSPENDED, &err), KA_OK);
+	suspended.state = KA_ACCOUNT_SUSPENDED;
+
+	assert_int_equal(ka_model_change_account(f.store, &suspended, &err), KA_OK);
 	assert_int_equal(ka_model_remove_project(f.store, &deleted, &err), KA_OK);
 	fixture_commit(&f);
 	fixture_close(&f);
@@ -281,19 +283,30 @@ project_alone(void **state)
 static void
 options_follow_the_policy(void **state)
 {
-	struct ka_project project = {.policy = KA_POLICY_AGENT};
+	static struct ka_access_answer answer;
 	struct ka_key key = {.from = ""};
 	char options[KA_ACCESS_OPTIONS_LEN];
 
 	(void)state;
-	ka_access_options(&project, &key, options);
+	answer.reason = KA_REASON_GRANTED;
+	answer.project.policy = KA_POLICY_AGENT;
+	ka_access_options(&answer, &key, options);
 	assert_string_equal(options, "restrict,pty,agent-forwarding");
 	(void)snprintf(key.from, sizeof(key.from), "192.0.2.0/24,2001:db8::/32");
-	ka_access_options(&project, &key, options);
+	ka_access_options(&answer, &key, options);
 	assert_string_equal(options, "restrict,pty,agent-forwarding,from=\"192.0.2.0/24,2001:db8::/32\"");
-	project.policy = 0;
+	answer.settings.security_keys = KA_SECURITY_KEYS_VERIFIED;
+	ka_access_options(&answer, &key, options);
+	assert_string_equal(
+	    options, "restrict,pty,agent-forwarding,verify-required,from=\"192.0.2.0/24,2001:db8::/32\"");
+	answer.reason = KA_REASON_PROJECT_ARCHIVED;
+	ka_access_options(&answer, &key, options);
+	assert_string_equal(options, "restrict,verify-required,from=\"192.0.2.0/24,2001:db8::/32\"");
+	answer.reason = KA_REASON_GRANTED;
+	answer.settings.security_keys = KA_SECURITY_KEYS_REQUIRED;
+	answer.project.policy = 0;
 	key.from[0] = '\0';
-	ka_access_options(&project, &key, options);
+	ka_access_options(&answer, &key, options);
 	assert_string_equal(options, "restrict,pty");
 }
 

@@ -94,7 +94,7 @@ put_raw(struct writer *w, enum ka_table table, const void *key, size_t keylen, u
 	MDB_val k = {keylen, copy}, v = {len, value};
 	MDB_dbi dbi;
 
-	assert_int_equal(mdb_dbi_open(w->txn, ka_record_table_name(table), MDB_CREATE, &dbi), 0);
+	assert_int_equal(mdb_dbi_open(w->txn, ka_table_name(table), MDB_CREATE, &dbi), 0);
 	if (len == 0)
 		return;
 	memcpy(copy, key, keylen);
@@ -126,7 +126,7 @@ put_uid(struct writer *w, uint32_t uid, const uint8_t *id, size_t len)
 {
 	uint8_t key[4];
 
-	ka_record_be32(uid, key);
+	ka_table_be32(uid, key);
 	put(w, KA_TABLE_NAME_UID, key, sizeof(key), id, len);
 }
 

@@ -219,7 +219,7 @@ tombstones_keep_their_name(void **state)
 	assert_int_equal(name_of(&project, &name), KA_OK);
 	assert_true(name.deleted);
 	assert_int_equal(name.uid, project.uid);
-	assert_int_equal(ka_model_change_project(f.store, &project, "project unarchive", &err), KA_CONFLICT);
+	assert_int_equal(ka_model_change_project(f.store, &project, &err), KA_CONFLICT);
 }
 
 /* Another writer has the lock: a sentence that names it, and no change. */
@@ -268,7 +268,7 @@ remove_member(const struct ka_project *project, const struct ka_account *account
 
 	memcpy(member.project, project->id, KA_UUID_LEN);
 	memcpy(member.subject, account->id, KA_UUID_LEN);
-	return ka_membership_remove(f.store, &member, err);
+	return ka_membership_remove(f.store, &member, KA_OWNER_KEPT, err);
 }
 
 /* A file of a version that did not know groups: logins and listings go on, and the next writer adds the tables. */
@@ -298,8 +298,8 @@ older_file_lacks_later_tables(void **state)
 	assert_int_equal(mdb_env_open(env, path, MDB_NOSUBDIR, 0600), 0);
 	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
 	for (unsigned t = 0; t < KA_TABLES; t++)
-		if (ka_record_table_is_later((enum ka_table)t)) {
-			assert_int_equal(mdb_dbi_open(txn, ka_record_table_name((enum ka_table)t), 0, &dbi), 0);
+		if (ka_table_is_later((enum ka_table)t)) {
+			assert_int_equal(mdb_dbi_open(txn, ka_table_name((enum ka_table)t), 0, &dbi), 0);
 			assert_int_equal(mdb_drop(txn, dbi, 1), 0);
 		}
 	assert_int_equal(mdb_txn_commit(txn), 0);
@@ -334,7 +334,8 @@ suspended_owner_does_not_count(void **state)
 	(void)state;
 	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
 	fixture_member(&f, &project, &second, KA_ROLE_OWNER, 0, 0);
-	assert_int_equal(ka_model_set_account_state(f.store, &second, KA_ACCOUNT_SUSPENDED, &err), KA_OK);
+	second.state = KA_ACCOUNT_SUSPENDED;
+	assert_int_equal(ka_model_change_account(f.store, &second, &err), KA_OK);
 	assert_int_equal(remove_member(&project, &owner, &err), KA_CONFLICT);
 	assert_int_equal(remove_member(&project, &second, &err), KA_OK);
 }
@@ -353,14 +354,14 @@ last_owner_stays(void **state)
 	memcpy(member.project, project.id, KA_UUID_LEN);
 	memcpy(member.subject, owner.id, KA_UUID_LEN);
 	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
-	assert_int_equal(ka_membership_add(f.store, &member, &err), KA_CONFLICT);
+	assert_int_equal(ka_membership_add(f.store, &member, KA_OWNER_KEPT, &err), KA_CONFLICT);
 	member = (struct ka_member){.kind = KA_SUBJECT_ACCOUNT, .role = KA_ROLE_OWNER, .expires_s = 5000};
 	memcpy(member.project, project.id, KA_UUID_LEN);
 	memcpy(member.subject, owner.id, KA_UUID_LEN);
-	assert_int_equal(ka_membership_add(f.store, &member, &err), KA_CONFLICT);
+	assert_int_equal(ka_membership_add(f.store, &member, KA_OWNER_KEPT, &err), KA_CONFLICT);
 	assert_int_equal(remove_member(&project, &owner, &err), KA_CONFLICT);
 	assert_non_null(strstr(err.text, "\"owner\" is the last owner"));
-	assert_int_equal(ka_model_remove_account(f.store, &owner, &err), KA_CONFLICT);
+	assert_int_equal(ka_model_remove_account(f.store, &owner, KA_OWNER_KEPT, &err), KA_CONFLICT);
 	/* One whose ownership ends, or has not begun, is no owner to rely on. */
 	fixture_member(&f, &project, &second, KA_ROLE_OWNER, 0, 5000);
 	assert_int_equal(remove_member(&project, &owner, &err), KA_CONFLICT);
@@ -410,7 +411,7 @@ removed_account_leaves_no_rows(void **state)
 	fixture_key(&f, 1, &student, &key);
 	assert_int_equal(ka_registration_add_reach(f.store, &key, &project, &err), KA_OK);
 	assert_int_equal(ka_store_get_blob(f.store, key.sha256, blob, &len), KA_OK);
-	assert_int_equal(ka_model_remove_account(f.store, &student, &err), KA_OK);
+	assert_int_equal(ka_model_remove_account(f.store, &student, KA_OWNER_KEPT, &err), KA_OK);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		struct ka_row row = {.keylen = 0};
 
@@ -426,24 +427,81 @@ every_change_is_in_the_log(void **state)
 	struct ka_account owner = fixture_account(&f, "owner");
 	struct ka_project project = fixture_project(&f, "p", KA_PROJECT_ACTIVE, true);
 	struct ka_key key = {.title = "laptop"};
-	static const char *const verbs[] = {"account add", "project add", "member add", "key add", "key remove"};
+	static const struct {
+		enum ka_table table;
+		bool before, after;
+	} want[] = {
+	    {KA_TABLE_ACCOUNT, false, true},
+	    {KA_TABLE_PROJECT, false, true},
+	    {KA_TABLE_MEMBER, false, true},
+	    {KA_TABLE_KEY, false, true},
+	    {KA_TABLE_PROJECT, true, true},
+	    {KA_TABLE_KEY, true, false},
+	};
 	struct ka_error err = {""};
-	struct ka_row row = {.keylen = 0};
-	size_t n = 0;
+	struct ka_project was;
+	struct ka_change change;
+	uint64_t first, last;
 
 	(void)state;
+	ka_store_begin_command(f.store, "a command");
 	fixture_member(&f, &project, &owner, KA_ROLE_OWNER, 0, 0);
 	fixture_key(&f, 1, &owner, &key);
+	(void)strcpy(project.title, "q");
+	assert_int_equal(ka_model_change_project(f.store, &project, &err), KA_OK);
+	/* Nothing changes, so nothing is noted. */
+	assert_int_equal(ka_model_change_project(f.store, &project, &err), KA_OK);
 	assert_int_equal(ka_registration_remove(f.store, &key, &err), KA_OK);
-	for (; ka_store_next(f.store, KA_TABLE_CHANGE, "", 0, &row) == KA_OK; n++) {
-		struct ka_change change;
-
-		assert_true(n < 5);
-		assert_int_equal(ka_record_get_change(row.payload, row.len, &change), KA_OK);
-		assert_string_equal(change.verb, verbs[n]);
-		assert_int_equal(ka_record_from_be64(row.key), n + 1);
+	fixture_commit(&f);
+	assert_int_equal(ka_store_changes(f.store, &first, &last), KA_OK);
+	assert_int_equal(first, 1);
+	assert_int_equal(last, sizeof(want) / sizeof(want[0]));
+	for (uint64_t seq = 1; seq <= last; seq++) {
+		assert_int_equal(ka_store_get_change(f.store, seq, &change), KA_OK);
+		assert_int_equal(change.table, want[seq - 1].table);
+		assert_int_equal(change.before.keylen > 0, want[seq - 1].before);
+		assert_int_equal(change.after.keylen > 0, want[seq - 1].after);
+		assert_string_equal(change.verb, seq > 2 ? "a command" : "");
 	}
-	assert_int_equal(n, 5);
+	assert_int_equal(ka_store_get_change(f.store, 5, &change), KA_OK);
+	assert_int_equal(ka_record_row_project(&change.before, &was), KA_OK);
+	assert_string_equal(was.title, "p");
+	assert_int_equal(ka_record_row_project(&change.after, &was), KA_OK);
+	assert_string_equal(was.title, "q");
+	assert_memory_equal(was.id, project.id, KA_UUID_LEN);
+}
+
+/* What is pruned is gone, what is kept stays readable, and what comes next has the next number. */
+static void
+changes_are_pruned(void **state)
+{
+	struct ka_change change;
+	uint64_t first, last;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		(void)fixture_account(&f, (const char *[]){"a", "b", "c", "d", "e"}[i]);
+	fixture_commit(&f);
+	assert_int_equal(ka_store_prune_changes(f.store, 3), KA_OK);
+	fixture_commit(&f);
+	assert_int_equal(ka_store_changes(f.store, &first, &last), KA_OK);
+	assert_int_equal(first, 4);
+	assert_int_equal(last, 5);
+	assert_int_equal(ka_store_get_change(f.store, 3, &change), KA_NOTFOUND);
+	assert_int_equal(ka_store_get_change(f.store, 4, &change), KA_OK);
+	(void)fixture_account(&f, "f");
+	/* No more than there is. */
+	assert_int_equal(ka_store_prune_changes(f.store, 1000), KA_OK);
+	fixture_commit(&f);
+	assert_int_equal(ka_store_changes(f.store, &first, &last), KA_OK);
+	/* Not what is being written: names.mdb has not seen it. */
+	assert_int_equal(first, 6);
+	assert_int_equal(last, 6);
+	fixture_close(&f);
+	fixture_open(&f);
+	(void)fixture_account(&f, "g");
+	fixture_commit(&f);
+	assert_int_equal(ka_store_get_change(f.store, 7, &change), KA_OK);
 }
 
 static void
@@ -487,6 +545,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(project_key_goes_with_the_membership, setup, teardown),
 	    cmocka_unit_test_setup_teardown(removed_account_leaves_no_rows, setup, teardown),
 	    cmocka_unit_test_setup_teardown(every_change_is_in_the_log, setup, teardown),
+	    cmocka_unit_test_setup_teardown(changes_are_pruned, setup, teardown),
 	    cmocka_unit_test_setup_teardown(too_many_registrations_of_one_key, setup, teardown),
 	};
 

@@ -91,7 +91,7 @@ static void
 writer_begin(struct writer *w)
 {
 	assert_int_equal(mdb_txn_begin(w->env, NULL, 0, &w->txn), 0);
-	assert_int_equal(mdb_dbi_open(w->txn, ka_record_table_name(TABLE), MDB_CREATE, &w->dbi), 0);
+	assert_int_equal(mdb_dbi_open(w->txn, ka_table_name(TABLE), MDB_CREATE, &w->dbi), 0);
 }
 
 static void
@@ -164,7 +164,7 @@ make_rows(size_t n)
 			random_bytes(rows[i].key, KA_KEY_MAX);
 		}
 		/* The number makes it unique. */
-		ka_record_be32((uint32_t)i, rows[i].key + rows[i].keylen - 4);
+		ka_table_be32((uint32_t)i, rows[i].key + rows[i].keylen - 4);
 		rows[i].len = (size_t)random_number(PAYLOAD_SHORT + 1);
 		random_bytes(rows[i].payload, rows[i].len);
 	}
@@ -489,10 +489,9 @@ foreign_tables_are_corrupt(void **state)
 	writer_open(&w);
 	for (size_t i = 0; i < 10; i++)
 		put(&w, &rows[i]);
-	assert_int_equal(
-	    mdb_dbi_open(w.txn, ka_record_table_name(KA_TABLE_MEMBER), MDB_CREATE | MDB_DUPSORT, &other), 0);
+	assert_int_equal(mdb_dbi_open(w.txn, ka_table_name(KA_TABLE_MEMBER), MDB_CREATE | MDB_DUPSORT, &other), 0);
 	assert_int_equal(mdb_dbi_open(w.txn, NULL, 0, &main_dbi), 0);
-	assert_string_equal(ka_record_table_name(KA_TABLE_META), "meta");
+	assert_string_equal(ka_table_name(KA_TABLE_META), "meta");
 	memset(record, 0xff, sizeof(record));
 	memset(record + 4, 0, 2);
 	k.mv_data = (char[]){"meta"};
@@ -504,7 +503,7 @@ foreign_tables_are_corrupt(void **state)
 	for (unsigned table = 0; table < KA_TABLES; table++)
 		if (table != TABLE)
 			assert_int_equal(ka_view_get(&view, (enum ka_table)table, "absent", 6, &got),
-			    ka_record_table_is_later((enum ka_table)table) ? KA_NOTFOUND : KA_CORRUPT);
+			    ka_table_is_later((enum ka_table)table) ? KA_NOTFOUND : KA_CORRUPT);
 	free(view.page);
 	(void)close(view.fd);
 }
@@ -574,7 +573,7 @@ put_txnid(struct writer *w)
 {
 	struct row row = {.key = "txn", .keylen = 3, .len = 8};
 
-	ka_record_be64(mdb_txn_id(w->txn), row.payload);
+	ka_table_be64(mdb_txn_id(w->txn), row.payload);
 	put(w, &row);
 }
 
@@ -585,7 +584,7 @@ walk_txnid(struct ka_view *view, void *arg)
 	struct ka_row got;
 	enum ka_result r = ka_view_get(view, TABLE, "txn", 3, &got);
 
-	*txnid = r == KA_OK && got.len == 8 ? ka_record_from_be64(got.payload) : 0;
+	*txnid = r == KA_OK && got.len == 8 ? ka_table_from_be64(got.payload) : 0;
 	return r;
 }
 
@@ -892,7 +891,7 @@ put_twins(struct writer *w)
 
 	for (uint8_t i = 0; i < TWINS; i++) {
 		memset(row.key, i, row.keylen);
-		ka_record_be64(mdb_txn_id(w->txn), row.payload);
+		ka_table_be64(mdb_txn_id(w->txn), row.payload);
 		put(w, &row);
 	}
 }
@@ -912,9 +911,9 @@ walk_twins(struct ka_view *view, void *arg)
 		memset(key, i, sizeof(key));
 		if ((r = ka_view_get(view, TABLE, key, sizeof(key), &got)) != KA_OK)
 			return r;
-		if (*txnid != 0 && ka_record_from_be64(got.payload) != *txnid)
+		if (*txnid != 0 && ka_table_from_be64(got.payload) != *txnid)
 			return KA_CONFLICT;
-		*txnid = ka_record_from_be64(got.payload);
+		*txnid = ka_table_from_be64(got.payload);
 	}
 	return KA_OK;
 }

@@ -1,0 +1,133 @@
+#include "common/table.h"
+
+#include <string.h>
+
+static const char *const table_names[KA_TABLES] = {
+    [KA_TABLE_PROJECT] = "project",
+    [KA_TABLE_UID] = "uid",
+    [KA_TABLE_ACCOUNT] = "account",
+    [KA_TABLE_HANDLE] = "handle",
+    [KA_TABLE_MEMBER] = "member",
+    [KA_TABLE_MEMBER_OF] = "member_of",
+    [KA_TABLE_KEY] = "key",
+    [KA_TABLE_KEY_OF] = "key_of",
+    [KA_TABLE_REACH] = "reach",
+    [KA_TABLE_BLOB] = "blob",
+    [KA_TABLE_CHANGE] = "change",
+    [KA_TABLE_META] = "meta",
+    [KA_TABLE_NAME] = "name",
+    [KA_TABLE_NAME_UID] = "name_uid",
+    [KA_TABLE_KEY_USE] = "key_use",
+    [KA_TABLE_PROJECT_USE] = "project_use",
+    [KA_TABLE_DRAINED] = "drained",
+    [KA_TABLE_GROUP] = "group",
+    [KA_TABLE_GROUP_NAME] = "group_name",
+    [KA_TABLE_GROUP_MEMBER] = "group_member",
+    [KA_TABLE_GROUP_OF] = "group_of",
+    [KA_TABLE_SETTINGS] = "settings",
+};
+
+const char *
+ka_table_name(enum ka_table table)
+{
+	return table_names[table];
+}
+
+bool
+ka_table_is_later(enum ka_table table)
+{
+	return table >= KA_TABLE_GROUP;
+}
+
+void
+ka_table_be32(uint32_t n, uint8_t bytes[static 4])
+{
+	for (int i = 3; i >= 0; i--, n >>= 8)
+		bytes[i] = (uint8_t)n;
+}
+
+void
+ka_table_be64(uint64_t n, uint8_t bytes[static 8])
+{
+	for (int i = 7; i >= 0; i--, n >>= 8)
+		bytes[i] = (uint8_t)n;
+}
+
+uint64_t
+ka_table_from_be64(const uint8_t bytes[static 8])
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		n = n << 8 | bytes[i];
+	return n;
+}
+
+size_t
+ka_table_after(const struct ka_row *row, const void *prefix, size_t prefixlen, uint8_t from[static KA_KEY_MAX + 1])
+{
+	if (row->keylen == 0) {
+		memcpy(from, prefix, prefixlen);
+		return prefixlen;
+	}
+	/* Nothing lies between a key and itself with a zero byte added. */
+	memcpy(from, row->key, row->keylen);
+	from[row->keylen] = 0;
+	return row->keylen + 1;
+}
+
+bool
+ka_table_begins(const struct ka_row *row, const void *prefix, size_t prefixlen)
+{
+	return row->keylen >= prefixlen && memcmp(row->key, prefix, prefixlen) == 0;
+}
+
+void
+ka_table_member_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN])
+{
+	memcpy(key, project, KA_UUID_LEN);
+	key[KA_UUID_LEN] = (uint8_t)kind;
+	memcpy(key + KA_UUID_LEN + 1, subject, KA_UUID_LEN);
+}
+
+void
+ka_table_member_of_key(const uint8_t project[static KA_UUID_LEN], enum ka_subject kind,
+    const uint8_t subject[static KA_UUID_LEN], uint8_t key[static KA_MEMBER_KEY_LEN])
+{
+	key[0] = (uint8_t)kind;
+	memcpy(key + 1, subject, KA_UUID_LEN);
+	memcpy(key + 1 + KA_UUID_LEN, project, KA_UUID_LEN);
+}
+
+void
+ka_table_key_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
+    uint8_t key[static KA_KEY_KEY_LEN])
+{
+	memcpy(key, sha256, KA_SHA256_LEN);
+	memcpy(key + KA_SHA256_LEN, account, KA_UUID_LEN);
+}
+
+void
+ka_table_key_of_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
+    uint8_t key[static KA_KEY_KEY_LEN])
+{
+	memcpy(key, account, KA_UUID_LEN);
+	memcpy(key + KA_UUID_LEN, sha256, KA_SHA256_LEN);
+}
+
+void
+ka_table_reach_key(const uint8_t sha256[static KA_SHA256_LEN], const uint8_t account[static KA_UUID_LEN],
+    const uint8_t project[static KA_UUID_LEN], uint8_t key[static KA_REACH_KEY_LEN])
+{
+	ka_table_key_key(sha256, account, key);
+	memcpy(key + KA_KEY_KEY_LEN, project, KA_UUID_LEN);
+}
+
+void
+ka_table_pair_key(const uint8_t first[static KA_UUID_LEN], const uint8_t second[static KA_UUID_LEN],
+    uint8_t key[static KA_PAIR_KEY_LEN])
+{
+	memcpy(key, first, KA_UUID_LEN);
+	memcpy(key + KA_UUID_LEN, second, KA_UUID_LEN);
+}
