@@ -225,6 +225,20 @@ ka_catalog_next_project_of(struct ka_store *s, const uint8_t account[static KA_U
 }
 
 enum ka_result
+ka_catalog_get_registration(struct ka_store *s, const uint8_t sha256[static KA_SHA256_LEN],
+    const uint8_t account[static KA_UUID_LEN], struct ka_key *key)
+{
+	uint8_t full[KA_KEY_KEY_LEN];
+	struct ka_row row;
+	enum ka_result r;
+
+	ka_table_key_key(sha256, account, full);
+	if ((r = ka_store_get(s, KA_TABLE_KEY, full, sizeof(full), &row)) != KA_OK)
+		return r;
+	return ka_record_row_key(&row, key);
+}
+
+enum ka_result
 ka_catalog_next_registration(
     struct ka_store *s, const uint8_t sha256[static KA_SHA256_LEN], struct ka_row *row, struct ka_key *key)
 {
@@ -245,18 +259,14 @@ enum ka_result
 ka_catalog_next_key_of(
     struct ka_store *s, const uint8_t account[static KA_UUID_LEN], struct ka_row *row, struct ka_key *key)
 {
-	uint8_t full[KA_KEY_KEY_LEN];
-	struct ka_row found;
 	enum ka_result r;
 
 	if ((r = ka_store_next(s, KA_TABLE_KEY_OF, account, KA_UUID_LEN, row)) != KA_OK)
 		return r;
 	if (row->keylen != KA_KEY_KEY_LEN)
 		return KA_CORRUPT;
-	ka_table_key_key(row->key + KA_UUID_LEN, account, full);
-	if ((r = ka_store_get(s, KA_TABLE_KEY, full, sizeof(full), &found)) != KA_OK)
-		return r == KA_NOTFOUND ? KA_CORRUPT : r;
-	return ka_record_row_key(&found, key);
+	r = ka_catalog_get_registration(s, row->key + KA_UUID_LEN, account, key);
+	return r == KA_NOTFOUND ? KA_CORRUPT : r;
 }
 
 enum ka_result
@@ -324,9 +334,15 @@ ka_catalog_find_account(struct ka_store *s, const char *text, struct ka_account 
 enum ka_result
 ka_catalog_find_group(struct ka_store *s, const char *text, struct ka_group *group, struct ka_error *err)
 {
+	uint8_t id[KA_UUID_LEN];
 	struct ka_row row;
 	enum ka_result r = KA_NOTFOUND;
 
+	if (ka_uuid_parse(text, id) == KA_OK) {
+		if ((r = ka_catalog_get_group(s, id, group)) == KA_NOTFOUND)
+			return ka_result_fail(err, r, "there is no group %s; 'keyacct group list' shows them", text);
+		return ka_store_fail(s, r, err);
+	}
 	if (text[0] == '@')
 		text++;
 	if (ka_record_handle_ok(text))

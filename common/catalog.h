@@ -16,7 +16,7 @@
  * What ${text} names: an account's handle, an id in any form, or the unique beginning of one. Several that begin so are
  * a conflict. Deleted projects are found.
  *
- * ka_catalog_find_group(store, text, group, err): by name, with or without the "@" that marks it as a group's.
+ * ka_catalog_find_group(store, text, group, err): by id, or by name with or without the "@" that marks it as a group's.
  */
 enum ka_result ka_catalog_find_group(
     struct ka_store *store, const char *text, struct ka_group *group, struct ka_error *err);
@@ -83,6 +83,13 @@ enum ka_result ka_catalog_next_key_of(
 enum ka_result ka_catalog_next_key(struct ka_store *store, struct ka_row *row, struct ka_key *key);
 enum ka_result ka_catalog_next_reach(
     struct ka_store *store, const struct ka_key *key, struct ka_row *row, uint8_t project[static KA_UUID_LEN]);
+
+/**
+ * ka_catalog_get_registration(store, sha256, account, key):
+ * The registration of that key by that account: KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_catalog_get_registration(struct ka_store *store, const uint8_t sha256[static KA_SHA256_LEN],
+    const uint8_t account[static KA_UUID_LEN], struct ka_key *key);
 
 /**
  * ka_catalog_find_key(store, text, account, key, err):

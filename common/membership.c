@@ -118,6 +118,14 @@ write_member(struct ka_store *s, const struct ka_member *member, struct ka_error
 	return ka_store_fail(s, ka_store_put(s, KA_TABLE_MEMBER_OF, key, sizeof(key), "", 0), err);
 }
 
+/* Is what would be stored the same? */
+static bool
+is_same(const struct ka_member *a, const struct ka_member *b)
+{
+	return a->role == b->role && a->created_s == b->created_s && a->not_before_s == b->not_before_s &&
+	       a->expires_s == b->expires_s;
+}
+
 /* What has to hold when ${member} takes the place of ${old}. */
 static enum ka_result
 replace_member(struct ka_store *s, const struct ka_member *old, struct ka_member *member, enum ka_owner_rule rule,
@@ -156,6 +164,8 @@ ka_membership_add(struct ka_store *s, struct ka_member *member, enum ka_owner_ru
 	r = ka_catalog_get_member(s, member->project, member->kind, member->subject, &old);
 	if (r != KA_OK && r != KA_NOTFOUND)
 		return ka_store_fail(s, r, err);
+	if (r == KA_OK && is_same(&old, member))
+		return KA_OK;
 	if (r == KA_OK && (r = replace_member(s, &old, member, rule, err)) != KA_OK)
 		return r;
 	if (member->created_s == 0)

@@ -186,9 +186,8 @@ ka_model_remove_account(
 static enum ka_result
 write_project(struct ka_store *s, const struct ka_project *project, struct ka_error *err)
 {
-	uint8_t payload[KA_RECORD_MAX], uid[4];
+	uint8_t payload[KA_RECORD_MAX];
 	size_t len;
-	enum ka_result r;
 
 	if (!ka_record_path_ok(project->home) || !ka_record_path_ok(project->shell))
 		return ka_result_fail(err, KA_INVALID,
@@ -201,10 +200,7 @@ write_project(struct ka_store *s, const struct ka_project *project, struct ka_er
 	if (ka_record_put_project(project, payload, &len) != KA_OK)
 		return ka_result_fail(
 		    err, KA_INVALID, "the project \"%s\" has a field out of its range", project->title);
-	if ((r = ka_store_change(s, KA_TABLE_PROJECT, project->id, KA_UUID_LEN, payload, len)) != KA_OK)
-		return ka_store_fail(s, r, err);
-	ka_table_be32(project->uid, uid);
-	return ka_store_fail(s, ka_store_put(s, KA_TABLE_UID, uid, sizeof(uid), project->id, KA_UUID_LEN), err);
+	return ka_store_fail(s, ka_store_change(s, KA_TABLE_PROJECT, project->id, KA_UUID_LEN, payload, len), err);
 }
 
 static enum ka_result
@@ -231,6 +227,7 @@ ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_e
 	char text[KA_UUID_TEXT_LEN];
 	struct ka_settings settings;
 	struct ka_project other;
+	uint8_t uid[4];
 	enum ka_result r;
 
 	if ((r = ka_store_settings(s, &settings)) != KA_OK)
@@ -258,7 +255,10 @@ ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_e
 		project->state = KA_PROJECT_ACTIVE;
 	if (project->created_s == 0)
 		project->created_s = ka_time_now();
-	return write_project(s, project, err);
+	if ((r = write_project(s, project, err)) != KA_OK)
+		return r;
+	ka_table_be32(project->uid, uid);
+	return ka_store_fail(s, ka_store_put(s, KA_TABLE_UID, uid, sizeof(uid), project->id, KA_UUID_LEN), err);
 }
 
 enum ka_result
@@ -294,31 +294,65 @@ ka_model_remove_project(struct ka_store *s, struct ka_project *project, struct k
 
 /* Groups */
 
-enum ka_result
-ka_model_add_group(struct ka_store *s, struct ka_group *group, struct ka_error *err)
+/* Is the name one, and free for ${group}? */
+static enum ka_result
+check_group_name(struct ka_store *s, const struct ka_group *group, struct ka_error *err)
 {
-	uint8_t payload[KA_RECORD_MAX];
 	struct ka_group other;
-	size_t len;
 	enum ka_result r;
 
 	if (!ka_record_handle_ok(group->name))
 		return ka_result_fail(
 		    err, KA_INVALID, "\"%s\" cannot be a group's name: the rules are those of a handle", group->name);
-	if ((r = ka_catalog_find_group(s, group->name, &other, NULL)) == KA_OK)
-		return ka_result_fail(
-		    err, KA_CONFLICT, "there is a group \"%s\" already: choose another name", group->name);
-	if (r != KA_NOTFOUND)
+	if ((r = ka_catalog_find_group(s, group->name, &other, NULL)) == KA_NOTFOUND)
+		return KA_OK;
+	if (r != KA_OK)
 		return ka_store_fail(s, r, err);
-	if ((r = fill_id(group->id, err)) != KA_OK)
-		return r;
-	if (group->created_s == 0)
-		group->created_s = ka_time_now();
+	if (memcmp(other.id, group->id, KA_UUID_LEN) == 0)
+		return KA_OK;
+	return ka_result_fail(err, KA_CONFLICT, "there is a group \"%s\" already: choose another name", group->name);
+}
+
+static enum ka_result
+write_group(struct ka_store *s, const struct ka_group *group, struct ka_error *err)
+{
+	uint8_t payload[KA_RECORD_MAX];
+	size_t len;
+	enum ka_result r;
+
 	if ((r = ka_record_put_group(group, payload, &len)) != KA_OK ||
 	    (r = ka_store_change(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, payload, len)) != KA_OK)
 		return ka_store_fail(s, r, err);
 	r = ka_store_put(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name), group->id, KA_UUID_LEN);
 	return ka_store_fail(s, r, err);
+}
+
+enum ka_result
+ka_model_add_group(struct ka_store *s, struct ka_group *group, struct ka_error *err)
+{
+	enum ka_result r;
+
+	if ((r = check_group_name(s, group, err)) != KA_OK || (r = fill_id(group->id, err)) != KA_OK)
+		return r;
+	if (group->created_s == 0)
+		group->created_s = ka_time_now();
+	return write_group(s, group, err);
+}
+
+enum ka_result
+ka_model_change_group(struct ka_store *s, const struct ka_group *group, struct ka_error *err)
+{
+	struct ka_group old;
+	enum ka_result r;
+
+	if ((r = ka_catalog_get_group(s, group->id, &old)) != KA_OK)
+		return ka_store_fail(s, r, err);
+	if ((r = check_group_name(s, group, err)) != KA_OK)
+		return r;
+	if (strcmp(old.name, group->name) != 0 &&
+	    (r = ka_store_remove(s, KA_TABLE_GROUP_NAME, old.name, strlen(old.name))) != KA_OK)
+		return ka_store_fail(s, r, err);
+	return write_group(s, group, err);
 }
 
 enum ka_result
@@ -342,4 +376,18 @@ ka_model_remove_group(struct ka_store *s, const struct ka_group *group, struct k
 	    (r = ka_store_remove(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name))) == KA_OK)
 		r = ka_store_change(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, NULL, 0);
 	return ka_store_fail(s, r, err);
+}
+
+/* Settings */
+
+enum ka_result
+ka_model_set_settings(struct ka_store *s, const struct ka_settings *settings, struct ka_error *err)
+{
+	uint8_t payload[KA_RECORD_MAX];
+	size_t len;
+
+	if (ka_record_put_settings(settings, payload, &len) != KA_OK)
+		return ka_result_fail(err, KA_INVALID, "a setting is out of its range");
+	return ka_store_fail(
+	    s, ka_store_change(s, KA_TABLE_SETTINGS, KA_SETTINGS_KEY, strlen(KA_SETTINGS_KEY), payload, len), err);
 }

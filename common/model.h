@@ -61,11 +61,19 @@ enum ka_result ka_model_change_project(struct ka_store *store, const struct ka_p
 enum ka_result ka_model_remove_project(struct ka_store *store, struct ka_project *project, struct ka_error *err);
 
 /**
- * ka_model_add_group(store, group, err), ka_model_remove_group(store, group, err):
- * A group is made with its name alone; it goes with its memberships, and its accounts stay. KA_CONFLICT: the name is
- * taken.
+ * ka_model_add_group(store, group, err), ka_model_change_group(store, group, err), ka_model_remove_group(store, group,
+ * err):
+ * A group is made with its name alone, and can get another; it goes with its memberships, and its accounts stay.
+ * KA_CONFLICT: the name is taken.
  */
 enum ka_result ka_model_add_group(struct ka_store *store, struct ka_group *group, struct ka_error *err);
+enum ka_result ka_model_change_group(struct ka_store *store, const struct ka_group *group, struct ka_error *err);
 enum ka_result ka_model_remove_group(struct ka_store *store, const struct ka_group *group, struct ka_error *err);
+
+/**
+ * ka_model_set_settings(store, settings, err):
+ * Write all of them. Whether each makes sense is the caller's to check.
+ */
+enum ka_result ka_model_set_settings(struct ka_store *store, const struct ka_settings *settings, struct ka_error *err);
 
 #endif

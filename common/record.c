@@ -12,8 +12,11 @@
 void
 ka_record_default_settings(struct ka_settings *settings)
 {
-	*settings = (struct ka_settings){
-	    .rsa_bits_min = 2048, .homes = "/projects", .shell = "/bin/bash", .policy = KA_POLICY_AGENT};
+	*settings = (struct ka_settings){.rsa_bits_min = 2048,
+	    .security_keys = KA_SECURITY_KEYS_OPTIONAL,
+	    .homes = "/projects",
+	    .shell = "/bin/bash",
+	    .policy = KA_POLICY_AGENT};
 }
 
 bool

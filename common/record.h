@@ -110,9 +110,9 @@ struct ka_group {
 /* What an administrator decides for all keys and projects. A field that is not set has the value of an empty database.
  */
 enum ka_security_keys {
-	KA_SECURITY_KEYS_OPTIONAL, /* any type */
-	KA_SECURITY_KEYS_REQUIRED, /* only sk- types */
-	KA_SECURITY_KEYS_VERIFIED, /* and their holder is verified, by PIN or biometrics, at each use */
+	KA_SECURITY_KEYS_OPTIONAL = 1, /* any type */
+	KA_SECURITY_KEYS_REQUIRED,     /* only sk- types */
+	KA_SECURITY_KEYS_VERIFIED,     /* and their holder is verified, by PIN or biometrics, at each use */
 };
 struct ka_settings {
 	char host[KA_TITLE_LEN];      /* this host's name for the limits of keys and for people; "": as uname says */

@@ -159,6 +159,23 @@ ka_registration_change(struct ka_store *s, const struct ka_key *key, struct ka_e
 	return ka_store_fail(s, ka_store_change(s, KA_TABLE_KEY, full, sizeof(full), payload, len), err);
 }
 
+/* Only what the account is a member of can be reached. */
+static enum ka_result
+check_member(
+    struct ka_store *s, const struct ka_key *key, const uint8_t project[static KA_UUID_LEN], struct ka_error *err)
+{
+	char text[KA_UUID_TEXT_LEN];
+	enum ka_result r = ka_catalog_is_member(s, project, key->account);
+
+	if (r != KA_NOTFOUND)
+		return ka_store_fail(s, r, err);
+	ka_uuid_text(project, text);
+	return ka_result_fail(err, KA_CONFLICT,
+	    "the account is no member of project %s, so the key could never open it: add it first (keyacct "
+	    "member add)",
+	    text);
+}
+
 enum ka_result
 ka_registration_add_reach(
     struct ka_store *s, const struct ka_key *key, const struct ka_project *project, struct ka_error *err)
@@ -168,14 +185,9 @@ ka_registration_add_reach(
 	struct ka_row row;
 	enum ka_result r;
 
+	if ((r = check_member(s, key, project->id, err)) != KA_OK)
+		return r;
 	ka_uuid_text(project->id, text);
-	if ((r = ka_catalog_is_member(s, project->id, key->account)) == KA_NOTFOUND)
-		return ka_result_fail(err, KA_CONFLICT,
-		    "the account is no member of project %s, so the key could never open it: add it first (keyacct "
-		    "member add)",
-		    text);
-	if (r != KA_OK)
-		return ka_store_fail(s, r, err);
 	ka_table_reach_key(key->sha256, key->account, project->id, full);
 	if ((r = ka_store_get(s, KA_TABLE_REACH, full, sizeof(full), &row)) == KA_OK)
 		return ka_result_fail(
@@ -183,6 +195,43 @@ ka_registration_add_reach(
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(s, r, err);
 	return ka_store_fail(s, ka_store_change(s, KA_TABLE_REACH, full, sizeof(full), "", 0), err);
+}
+
+enum ka_result
+ka_registration_check_reach(struct ka_store *s, const struct ka_key *key, const uint8_t (*projects)[KA_UUID_LEN],
+    size_t n, struct ka_error *err)
+{
+	enum ka_result r = KA_OK;
+
+	for (size_t i = 0; r == KA_OK && i < n; i++)
+		r = check_member(s, key, projects[i], err);
+	return r;
+}
+
+enum ka_result
+ka_registration_set_reach(struct ka_store *s, const struct ka_key *key, const uint8_t (*projects)[KA_UUID_LEN],
+    size_t n, struct ka_error *err)
+{
+	struct ka_row row = {.keylen = 0};
+	uint8_t full[KA_REACH_KEY_LEN], project[KA_UUID_LEN];
+	enum ka_result r;
+
+	while ((r = ka_catalog_next_reach(s, key, &row, project)) == KA_OK) {
+		size_t i = 0;
+
+		while (i < n && memcmp(projects[i], project, KA_UUID_LEN) != 0)
+			i++;
+		if (i == n && (r = ka_registration_remove_reach(s, key, project)) != KA_OK)
+			return ka_store_fail(s, r, err);
+	}
+	if (r != KA_NOTFOUND)
+		return ka_store_fail(s, r, err);
+	for (size_t i = 0; i < n; i++) {
+		ka_table_reach_key(key->sha256, key->account, projects[i], full);
+		if ((r = ka_store_change(s, KA_TABLE_REACH, full, sizeof(full), "", 0)) != KA_OK)
+			return ka_store_fail(s, r, err);
+	}
+	return KA_OK;
 }
 
 enum ka_result

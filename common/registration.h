@@ -42,6 +42,16 @@ enum ka_result ka_registration_add_reach(
     struct ka_store *store, const struct ka_key *key, const struct ka_project *project, struct ka_error *err);
 
 /**
+ * ka_registration_check_reach(store, key, projects, n, err), ka_registration_set_reach(store, key, projects, n, err):
+ * Can ${key}'s account reach all of ${projects}? KA_CONFLICT: it is no member of one. Then: let the key name exactly
+ * these.
+ */
+enum ka_result ka_registration_check_reach(struct ka_store *store, const struct ka_key *key,
+    const uint8_t (*projects)[KA_UUID_LEN], size_t n, struct ka_error *err);
+enum ka_result ka_registration_set_reach(struct ka_store *store, const struct ka_key *key,
+    const uint8_t (*projects)[KA_UUID_LEN], size_t n, struct ka_error *err);
+
+/**
  * ka_registration_remove_reach(store, key, project):
  * Take one project out of what ${key} names. One that is not there is fine.
  * Returns KA_OK; KA_UNAVAIL, without a sentence.

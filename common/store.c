@@ -311,7 +311,11 @@ open_for_reading(const char *dir, struct ka_store *s, struct ka_error *err)
 
 	if ((r = ka_store_file_path(dir, ACCESS_NAME, path, err)) != KA_OK)
 		return r;
-	return ka_store_file_open(path, false, access_tables, COUNT(access_tables), &s->access, err);
+	if ((r = ka_store_file_open(path, false, access_tables, COUNT(access_tables), &s->access, err)) != KA_OK)
+		return r;
+	if ((r = read_meta(&s->access, &s->meta)) != KA_OK)
+		return damaged(s->access.path, r, err);
+	return KA_OK;
 }
 
 enum ka_result
@@ -551,6 +555,28 @@ ka_store_next_uid(struct ka_store *s, uint32_t *uid)
 			return r;
 	}
 	return KA_CONFLICT;
+}
+
+uint32_t
+ka_store_uid_counter(const struct ka_store *s)
+{
+	return s->meta.uid_next;
+}
+
+enum ka_result
+ka_store_raise_uid_counter(struct ka_store *s, uint32_t uid)
+{
+	if (uid < KA_UID_FIRST || uid > KA_UID_LAST + 1)
+		return KA_INVALID;
+	if (uid > s->meta.uid_next)
+		s->meta.uid_next = uid;
+	return KA_OK;
+}
+
+uint64_t
+ka_store_count_changes(const struct ka_store *s)
+{
+	return s->meta.changes;
 }
 
 enum ka_result

@@ -116,6 +116,20 @@ enum ka_result ka_store_settings(struct ka_store *store, struct ka_settings *set
 enum ka_result ka_store_next_uid(struct ka_store *store, uint32_t *uid);
 
 /**
+ * ka_store_uid_counter(store), ka_store_raise_uid_counter(store, uid):
+ * The uid that will be handed out next, and letting it begin at ${uid}, never at a lower one than before.
+ * Returns KA_OK; KA_INVALID: no counter can be ${uid}.
+ */
+uint32_t ka_store_uid_counter(const struct ka_store *store);
+enum ka_result ka_store_raise_uid_counter(struct ka_store *store, uint32_t uid);
+
+/**
+ * ka_store_count_changes(store):
+ * How many changes there have been, those of the open transaction included.
+ */
+uint64_t ka_store_count_changes(const struct ka_store *store);
+
+/**
  * ka_store_fail(store, r, err):
  * As ka_store_file_fail, for access.mdb.
  */

@@ -1,6 +1,7 @@
 #include "keyacct/json.h"
 
-#include "common/access.h"
+#include <stddef.h>
+
 #include "common/address.h"
 #include "common/time.h"
 
@@ -24,98 +25,149 @@ json_time(int64_t at_s)
 	return json_string(text);
 }
 
-/* "a,b" as ["a", "b"]; null for "". */
+#define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)NULL)->member)
+
+static const char *const account_states[] = {"active", "suspended", NULL};
+static const char *const project_states[] = {"active", "archived", "deleted", NULL};
+static const char *const key_states[] = {"active", "inactive", NULL};
+static const char *const security_keys[] = {"optional", "required", "verified", NULL};
+static const char *const roles[] = {"collaborator", "owner", NULL};
+
+const struct field json_account_fields[] = {
+    {.name = "id", FIELD_UUID, AT(ka_account, id)},
+    {.name = "handle", FIELD_WORD, AT(ka_account, handle)},
+    {.name = "name", FIELD_TEXT, AT(ka_account, name)},
+    {.name = "email", FIELD_TEXT, AT(ka_account, email)},
+    {.name = "state", FIELD_CHOICE, AT(ka_account, state), .choices = account_states},
+    {.name = "created", FIELD_TIME, AT(ka_account, created_s)},
+    {0},
+};
+
+const struct field json_project_fields[] = {
+    {.name = "id", FIELD_UUID, AT(ka_project, id)},
+    {.name = "title", FIELD_TEXT, AT(ka_project, title)},
+    {.name = "state", FIELD_CHOICE, AT(ka_project, state), .choices = project_states},
+    {.name = "ssh", FIELD_BOOL, AT(ka_project, ssh)},
+    {.name = "agent", FIELD_BIT, AT(ka_project, policy), .bit = KA_POLICY_AGENT},
+    {.name = "uid", FIELD_NUMBER, AT(ka_project, uid)},
+    {.name = "home", FIELD_PATH, AT(ka_project, home)},
+    {.name = "shell", FIELD_PATH, AT(ka_project, shell)},
+    {.name = "created", FIELD_TIME, AT(ka_project, created_s)},
+    {0},
+};
+
+/* Whose it is and of which project stand in front. */
+const struct field json_member_fields[] = {
+    {.name = "role", FIELD_CHOICE, AT(ka_member, role), .choices = roles},
+    {.name = "not_before", FIELD_TIME, AT(ka_member, not_before_s)},
+    {.name = "expires", FIELD_TIME, AT(ka_member, expires_s)},
+    {.name = "created", FIELD_TIME, AT(ka_member, created_s)},
+    {0},
+};
+
+const struct field json_group_fields[] = {
+    {.name = "id", FIELD_UUID, AT(ka_group, id)},
+    {.name = "name", FIELD_WORD, AT(ka_group, name)},
+    {.name = "created", FIELD_TIME, AT(ka_group, created_s)},
+    {0},
+};
+
+const struct field json_key_fields[] = {
+    {.name = "fingerprint", FIELD_SHA256, AT(ka_key, sha256), .derived = true},
+    {.name = "fingerprint_md5", FIELD_MD5, AT(ka_key, md5), .derived = true},
+    {.name = "key_type", FIELD_WORD, AT(ka_key, type), .derived = true},
+    {.name = "bits", FIELD_NUMBER, AT(ka_key, bits), .derived = true},
+    {.name = "title", FIELD_TEXT, AT(ka_key, title)},
+    {.name = "account", FIELD_UUID, AT(ka_key, account), .derived = true},
+    {.name = "state", FIELD_CHOICE, AT(ka_key, state), .choices = key_states},
+    {.name = "tags", FIELD_LIST, AT(ka_key, tags)},
+    {.name = "note", FIELD_TEXT, AT(ka_key, note)},
+    {.name = "origin", FIELD_TEXT, AT(ka_key, origin)},
+    {.name = "hosts", FIELD_LIST, AT(ka_key, hosts)},
+    {.name = "from", FIELD_LIST, AT(ka_key, from)},
+    {.name = "created", FIELD_TIME, AT(ka_key, created_s)},
+    {.name = "not_before", FIELD_TIME, AT(ka_key, not_before_s)},
+    {.name = "expires", FIELD_TIME, AT(ka_key, expires_s)},
+    {0},
+};
+
+const struct field json_settings_fields[] = {
+    {.name = "host", FIELD_TEXT, AT(ka_settings, host)},
+    {.name = "key_types", FIELD_LIST, AT(ka_settings, key_types)},
+    {.name = "rsa_bits", FIELD_NUMBER, AT(ka_settings, rsa_bits_min)},
+    {.name = "security_keys", FIELD_CHOICE, AT(ka_settings, security_keys), .choices = security_keys},
+    {.name = "git_author", FIELD_BOOL, AT(ka_settings, git_author)},
+    {.name = "homes", FIELD_PATH, AT(ka_settings, homes)},
+    {.name = "shell", FIELD_PATH, AT(ka_settings, shell)},
+    {.name = "agent", FIELD_BIT, AT(ka_settings, policy), .bit = KA_POLICY_AGENT},
+    {0},
+};
+
+/* The object of one type: its own fields behind "type". */
 static json_t *
-json_commas(const char *list)
+json_row(const char *type, const struct field *fields, const void *row)
 {
-	json_t *array;
+	json_t *object = json_pack("{s:s}", "type", type), *all = fields_print(fields, row);
 
-	if (list[0] == '\0')
-		return json_null();
-	array = json_array();
-	for (;;) {
-		size_t len = 0;
-
-		while (list[len] != '\0' && list[len] != ',')
-			len++;
-		if (json_array_append_new(array, json_stringn(list, len)) != 0) {
-			json_decref(array);
-			return NULL;
-		}
-		if (list[len] == '\0')
-			return array;
-		list += len + 1;
+	if (object == NULL || all == NULL || json_object_update(object, all) != 0) {
+		json_decref(object);
+		object = NULL;
 	}
-}
-
-static json_t *
-json_text(const char *text)
-{
-	return text[0] != '\0' ? json_string(text) : json_null();
+	json_decref(all);
+	return object;
 }
 
 json_t *
 json_account(const struct ka_account *a)
 {
-	return json_pack("{s:s,s:o,s:s,s:o,s:o,s:s,s:o}", "type", "account", "id", json_uuid(a->id), "handle",
-	    a->handle, "name", json_text(a->name), "email", json_text(a->email), "state",
-	    a->state == KA_ACCOUNT_ACTIVE ? "active" : "suspended", "created", json_time(a->created_s));
-}
-
-static const char *
-project_state(enum ka_project_state state)
-{
-	switch (state) {
-	case KA_PROJECT_ACTIVE:
-		return "active";
-	case KA_PROJECT_ARCHIVED:
-		return "archived";
-	case KA_PROJECT_DELETED:
-		break;
-	}
-	return "deleted";
+	return json_row("account", json_account_fields, a);
 }
 
 json_t *
 json_project(const struct ka_project *p)
 {
-	return json_pack("{s:s,s:o,s:o,s:s,s:b,s:b,s:I,s:s,s:s,s:o}", "type", "project", "id", json_uuid(p->id),
-	    "title", json_text(p->title), "state", project_state(p->state), "ssh", p->ssh, "agent",
-	    (p->policy & KA_POLICY_AGENT) != 0, "uid", (json_int_t)p->uid, "home", p->home, "shell", p->shell,
-	    "created", json_time(p->created_s));
-}
-
-json_t *
-json_member(const struct ka_member *m, const char *name)
-{
-	return json_pack("{s:s,s:o,s:o,s:s,s:s,s:o,s:o,s:o}", "type", "member", "project", json_uuid(m->project),
-	    m->kind == KA_SUBJECT_GROUP ? "group" : "account", json_uuid(m->subject), "handle", name, "role",
-	    ka_access_role_name(m->role), "not_before", json_time(m->not_before_s), "expires", json_time(m->expires_s),
-	    "created", json_time(m->created_s));
+	return json_row("project", json_project_fields, p);
 }
 
 json_t *
 json_group(const struct ka_group *g)
 {
-	return json_pack("{s:s,s:o,s:s,s:o}", "type", "group", "id", json_uuid(g->id), "name", g->name, "created",
-	    json_time(g->created_s));
+	return json_row("group", json_group_fields, g);
+}
+
+json_t *
+json_settings(const struct ka_settings *s)
+{
+	return json_row("settings", json_settings_fields, s);
+}
+
+json_t *
+json_member(const struct ka_member *m, const char *name)
+{
+	json_t *object = json_pack("{s:s,s:o,s:o}", "type", "member", "project", json_uuid(m->project),
+	    m->kind == KA_SUBJECT_GROUP ? "group" : "account", json_uuid(m->subject));
+	json_t *fields = fields_print(json_member_fields, m);
+
+	if (name != NULL && json_object_set_new(object, "handle", json_string(name)) != 0) {
+		json_decref(object);
+		object = NULL;
+	}
+
+	if (object == NULL || fields == NULL || json_object_update(object, fields) != 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(fields);
+	return object;
 }
 
 json_t *
 json_key(const struct ka_key *k, const struct ka_account *a, json_t *projects)
 {
-	char sha256[KA_SHA256_TEXT_LEN], md5[KA_MD5_TEXT_LEN];
-	json_t *object;
+	json_t *object = json_row("key", json_key_fields, k);
 
-	ka_fingerprint_format(k->sha256, sha256);
-	ka_fingerprint_format_md5(k->md5, md5);
-	object = json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "type", "key",
-	    "fingerprint", sha256, "fingerprint_md5", md5, "key_type", k->type, "bits", (json_int_t)k->bits, "title",
-	    k->title, "account", json_uuid(k->account), "handle", a->handle, "state",
-	    k->state == KA_KEY_ACTIVE ? "active" : "inactive", "tags", json_commas(k->tags), "note", json_text(k->note),
-	    "origin", json_text(k->origin), "hosts", json_commas(k->hosts), "from", json_commas(k->from), "created",
-	    json_time(k->created_s), "not_before", json_time(k->not_before_s), "expires", json_time(k->expires_s));
-	if (object != NULL && projects != NULL && json_object_set_new(object, "projects", projects) != 0) {
+	if ((a != NULL && json_object_set_new(object, "handle", json_string(a->handle)) != 0) ||
+	    (projects != NULL && json_object_set_new(object, "projects", projects) != 0)) {
 		json_decref(object);
 		return NULL;
 	}

@@ -19,6 +19,12 @@ enum ka_result key_find(const struct cli *cli, struct ka_store *store, struct ka
 enum ka_result key_read_reach(struct ka_store *store, const struct ka_key *key, json_t **projects);
 
 /**
+ * key_public(store, key):
+ * The key itself, type and base64 as in a .pub file; NULL when it cannot be read.
+ */
+json_t *key_public(struct ka_store *store, const struct ka_key *key);
+
+/**
  * key_next_reached(store, key, of, project):
  * Step through the projects that a key reaches: those that it names, or all of its account's. ${of} is all zero at
  * first.

@@ -133,8 +133,8 @@ validity(struct ka_store *store, const struct ka_account *account, const struct 
 }
 
 /* Type and base64, as in a .pub file. */
-static json_t *
-public_key(struct ka_store *store, const struct ka_key *key)
+json_t *
+key_public(struct ka_store *store, const struct ka_key *key)
 {
 	char base64[KA_BASE64_LEN(KA_SSHKEY_BLOB_MAX)];
 	uint8_t blob[KA_SSHKEY_BLOB_MAX];
@@ -159,7 +159,7 @@ describe(
 	if ((r = key_read_reach(store, key, &projects)) != KA_OK)
 		return r;
 	if ((*object = json_key(key, &account, projects)) == NULL ||
-	    json_object_set_new(*object, "key", public_key(store, key)) != 0 ||
+	    json_object_set_new(*object, "key", key_public(store, key)) != 0 ||
 	    json_object_set_new(*object, "last_used", json_last_used(use)) != 0)
 		return KA_UNAVAIL;
 	if (!cli->json && (json_object_set_new(*object, "reach", short_reach(projects)) != 0 ||

@@ -179,6 +179,7 @@ largest_change(union row *r)
 static void
 smallest_settings(union row *r)
 {
+	r->settings.security_keys = KA_SECURITY_KEYS_OPTIONAL;
 	(void)strcpy(r->settings.homes, "/");
 	(void)strcpy(r->settings.shell, "/");
 }

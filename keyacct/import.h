@@ -1,0 +1,88 @@
+#ifndef KEYACCT_IMPORT_H
+#define KEYACCT_IMPORT_H
+/*
+ * What the files of keyacct import share: import.c reads lines and commits in batches, import_row.c lays one object
+ * over the database, import_mirror.c removes what was not there, import_unix.c reads what a host without keyacct has.
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/membership.h"
+#include "common/store.h"
+#include "keyacct/cli.h"
+
+/* Which rows an import has named: a digest of each one's table and key. */
+struct seen {
+	uint8_t (*marks)[16];
+	size_t n, room;
+	bool sorted;
+};
+
+struct import {
+	struct ka_store *store;
+	struct ka_settings settings;
+	const char *origin;      /* the label of keys that the lines give none; NULL: none */
+	enum ka_owner_rule rule; /* a mirror follows the platform also where a project loses its last owner */
+	bool mirror;
+	struct seen seen; /* of a mirror alone */
+	size_t mirrored;  /* how many tables are through with */
+	struct ka_row at; /* in the one after these */
+	bool ended;       /* the line that says so has come */
+};
+
+/* What came of one line. */
+enum import_outcome { IMPORT_NOTHING, IMPORT_ADDED, IMPORT_CHANGED, IMPORT_UNCHANGED };
+
+/**
+ * import_row(im, object, outcome, err):
+ * Lay one object over the database. What it refers to and cannot be found is KA_NOTFOUND, what clashes KA_CONFLICT:
+ * both may be right once the lines that follow are in. Nothing has changed after KA_NOTFOUND, KA_CONFLICT and
+ * KA_INVALID. Returns KA_OK; KA_NOTFOUND; KA_CONFLICT; KA_INVALID; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result import_row(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err);
+
+/**
+ * import_key(im, key, sshkey, projects, n, outcome, err):
+ * Register ${sshkey} for ${key}->account with the fields of ${key}, reaching exactly the ${n} ${projects} when
+ * ${key}->named. Returns as import_row.
+ */
+struct ka_sshkey;
+enum ka_result import_key(struct import *im, struct ka_key *key, const struct ka_sshkey *sshkey,
+    const uint8_t (*projects)[KA_UUID_LEN], size_t n, enum import_outcome *outcome, struct ka_error *err);
+
+/**
+ * import_check_uid(uid, err):
+ * KA_CONFLICT when a user or group of this host, other than a project, has it: two would own the same files. What lies
+ * in our own range is not asked.
+ */
+enum ka_result import_check_uid(uint32_t uid, struct ka_error *err);
+
+/**
+ * seen_mark(seen, table, key, keylen), seen_has(seen, table, key, keylen), seen_free(seen):
+ * seen_has sorts first; nothing is marked after it. seen_mark returns KA_OK; KA_UNAVAIL: no memory.
+ */
+enum ka_result seen_mark(struct seen *seen, enum ka_table table, const void *key, size_t keylen);
+bool seen_has(struct seen *seen, enum ka_table table, const void *key, size_t keylen);
+void seen_free(struct seen *seen);
+
+/**
+ * import_count_absent(im, absent, all), import_remove_absent(im, batch, removed, err):
+ * How many rows no line named, of how many there are; and remove up to ${batch} of them, access first: keys, members,
+ * groups, projects, accounts. ${removed} becomes how many: 0 when none is left. The caller commits between batches.
+ * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result import_count_absent(struct import *im, size_t *absent, size_t *all);
+enum ka_result import_remove_absent(struct import *im, size_t batch, size_t *removed, struct ka_error *err);
+
+/**
+ * import_authorized_key(im, account, line, outcome, err), import_passwd(im, owner, line, outcome, err):
+ * One line of an authorized_keys file for ${account}; one line of a passwd file, for a project that ${owner} (NULL: the
+ * account of the line's own name) owns. A line that holds nothing is IMPORT_NOTHING. Returns as import_row.
+ */
+enum ka_result import_authorized_key(struct import *im, const struct ka_account *account, const char *line,
+    enum import_outcome *outcome, struct ka_error *err);
+enum ka_result import_passwd(struct import *im, const struct ka_account *owner, const char *line,
+    enum import_outcome *outcome, struct ka_error *err);
+
+#endif
