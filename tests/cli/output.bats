@@ -260,6 +260,7 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 			k group add-member staff student
 			k key remove "$print"
 			k key add student id_ed25519.pub
+			k export >platform.jsonl
 			case $words in
 			"account add") k account remove student ;;
 			"group add") k group remove staff ;;
