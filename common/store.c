@@ -28,7 +28,9 @@ static const enum ka_table names_tables[] = {KA_TABLE_META, KA_TABLE_NAME, KA_TA
 
 struct ka_store {
 	int lock;
-	struct ka_store_file access, names;
+	char dir[PATH_MAX];
+	struct ka_store_file access,
+	    names;           /* names is open for writing with access, for reading when it is asked for */
 	struct ka_meta meta; /* as it will be when this transaction commits */
 	uint64_t projected;  /* changes that names.mdb has */
 	/* what the changes are made by */
@@ -175,12 +177,23 @@ ka_store_create(const char *dir, gid_t gid, struct ka_error *err)
 
 /* The projection of access.mdb into names.mdb */
 
+/* What names.mdb has to say of a project. */
+static struct ka_name
+name_of(const struct ka_project *project)
+{
+	struct ka_name name = {.deleted = project->state == KA_PROJECT_DELETED, .uid = project->uid};
+
+	memcpy(name.home, project->home, sizeof(name.home));
+	memcpy(name.shell, project->shell, sizeof(name.shell));
+	return name;
+}
+
 static enum ka_result
 project_name(struct ka_store *s, const uint8_t id[static KA_UUID_LEN])
 {
 	uint8_t payload[KA_RECORD_MAX], uid[4];
 	struct ka_project project;
-	struct ka_name name = {.deleted = false};
+	struct ka_name name;
 	struct ka_row row;
 	size_t len;
 	enum ka_result r;
@@ -188,15 +201,46 @@ project_name(struct ka_store *s, const uint8_t id[static KA_UUID_LEN])
 	if ((r = ka_store_file_get(&s->access, KA_TABLE_PROJECT, id, KA_UUID_LEN, &row)) != KA_OK ||
 	    (r = ka_record_row_project(&row, &project)) != KA_OK)
 		return r;
-	name.deleted = project.state == KA_PROJECT_DELETED;
-	name.uid = project.uid;
-	memcpy(name.home, project.home, sizeof(name.home));
-	memcpy(name.shell, project.shell, sizeof(name.shell));
+	name = name_of(&project);
 	if ((r = ka_record_put_name(&name, payload, &len)) != KA_OK ||
 	    (r = ka_store_file_put(&s->names, KA_TABLE_NAME, id, KA_UUID_LEN, payload, len)) != KA_OK)
 		return r;
 	ka_table_be32(project.uid, uid);
 	return ka_store_file_put(&s->names, KA_TABLE_NAME_UID, uid, sizeof(uid), id, KA_UUID_LEN);
+}
+
+static enum ka_result
+open_names(struct ka_store *s)
+{
+	char path[PATH_MAX];
+	enum ka_result r;
+
+	if (s->names.env != NULL)
+		return ka_store_file_begin(&s->names, NULL);
+	if ((r = ka_store_file_path(s->dir, NAMES_NAME, path, NULL)) != KA_OK)
+		return r;
+	return ka_store_file_open(path, false, names_tables, COUNT(names_tables), &s->names, NULL);
+}
+
+enum ka_result
+ka_store_check_name(struct ka_store *s, const struct ka_project *project)
+{
+	uint8_t want[KA_RECORD_MAX], uid[4];
+	struct ka_name name = name_of(project);
+	struct ka_row row;
+	size_t len;
+	enum ka_result r;
+
+	if ((r = open_names(s)) != KA_OK || (r = ka_record_put_name(&name, want, &len)) != KA_OK)
+		return r;
+	if ((r = ka_store_file_get(&s->names, KA_TABLE_NAME, project->id, KA_UUID_LEN, &row)) != KA_OK)
+		return r;
+	if (row.len != len || memcmp(row.payload, want, len) != 0)
+		return KA_CONFLICT;
+	ka_table_be32(project->uid, uid);
+	if ((r = ka_store_file_get(&s->names, KA_TABLE_NAME_UID, uid, sizeof(uid), &row)) != KA_OK)
+		return r;
+	return row.len == KA_UUID_LEN && memcmp(row.payload, project->id, KA_UUID_LEN) == 0 ? KA_OK : KA_CONFLICT;
 }
 
 /* What the changes after the first ${done} did to projects. */
@@ -328,6 +372,7 @@ ka_store_open(const char *dir, bool write, struct ka_store **store, struct ka_er
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
 	s->lock = -1;
+	(void)snprintf(s->dir, sizeof(s->dir), "%s", dir);
 	s->verb = "";
 	s->actor = actor();
 	sudo_user(s->sudo_user);
@@ -454,6 +499,16 @@ ka_store_change(
 	} else {
 		r = ka_store_remove(s, table, key, keylen);
 	}
+	return r == KA_OK ? append_change(s, &change) : r;
+}
+
+enum ka_result
+ka_store_project_again(struct ka_store *s, const uint8_t project[static KA_UUID_LEN])
+{
+	struct ka_change change = {.table = KA_TABLE_PROJECT};
+	enum ka_result r = ka_store_get(s, KA_TABLE_PROJECT, project, KA_UUID_LEN, &change.before);
+
+	change.after = change.before;
 	return r == KA_OK ? append_change(s, &change) : r;
 }
 

@@ -124,6 +124,14 @@ uint32_t ka_store_uid_counter(const struct ka_store *store);
 enum ka_result ka_store_raise_uid_counter(struct ka_store *store, uint32_t uid);
 
 /**
+ * ka_store_check_name(store, project), ka_store_project_again(store, project):
+ * Does names.mdb say of ${project} what follows from it? KA_OK; KA_NOTFOUND, KA_CONFLICT and KA_CORRUPT: no;
+ * KA_UNAVAIL. And: let the commit write it there again.
+ */
+enum ka_result ka_store_check_name(struct ka_store *store, const struct ka_project *project);
+enum ka_result ka_store_project_again(struct ka_store *store, const uint8_t project[static KA_UUID_LEN]);
+
+/**
  * ka_store_count_changes(store):
  * How many changes there have been, those of the open transaction included.
  */

@@ -242,12 +242,14 @@ copy_row(enum ka_table table, const MDB_val *k, const MDB_val *v, struct ka_row 
 {
 	const uint8_t *payload;
 
-	if (k->mv_size == 0 || k->mv_size > KA_KEY_MAX ||
-	    ka_record_unseal(table, k->mv_data, k->mv_size, v->mv_data, v->mv_size, &payload, &row->len) != KA_OK ||
-	    row->len > sizeof(row->payload))
+	if (k->mv_size == 0 || k->mv_size > KA_KEY_MAX)
 		return KA_CORRUPT;
+	/* The key stands also when the rest is damaged: who looks for damage goes on behind it. */
 	row->keylen = k->mv_size;
 	memcpy(row->key, k->mv_data, k->mv_size);
+	if (ka_record_unseal(table, k->mv_data, k->mv_size, v->mv_data, v->mv_size, &payload, &row->len) != KA_OK ||
+	    row->len > sizeof(row->payload))
+		return KA_CORRUPT;
 	memcpy(row->payload, payload, row->len);
 	return KA_OK;
 }
