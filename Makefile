@@ -3,6 +3,7 @@
 #   make                   all parts, into build/
 #   make check             install what is missing, build, run every test (root)
 #   make demo              install what is missing, build, play the story with a real sshd (root)
+#   make package           Debian packages, tried in a Debian of their own (root)
 #   make install DESTDIR=  every part where Debian expects it
 #
 # Packagers: PREFIX, DATADIR, CC, CFLAGS, LDFLAGS are yours; WERROR is off unless CI sets it.
@@ -176,6 +177,10 @@ $B/bench/noop: $B/obj/tests/bench/noop.o
 	@mkdir -p $(@D)
 	$(LINK) -static -o $@ $^
 
+# The Debian packages, installed, upgraded, removed and purged in a Debian of their own (root, and the network once).
+package:
+	@tests/package
+
 demo:
 	@tests/deps
 	@$(MAKE) --no-print-directory all >/dev/null
@@ -209,4 +214,4 @@ format:
 
 clean:
 	rm -rf build build-* $B
-.PHONY: all tests tsan check check-asan stress fuzz bench demo install format clean
+.PHONY: all tests tsan check check-asan stress fuzz bench package demo install format clean
