@@ -36,7 +36,7 @@ FORTIFY      = $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 LDHARDEN     = -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,--gc-sections
 SANITIZE     =
 CPPFLAGS_KA  = -I. -D_GNU_SOURCE $(FORTIFY) -DKA_VERSION='"$(VERSION)"' -DKA_DATADIR='"$(DATADIR)"' \
-               -DKA_RUNDIR='"$(RUNDIR)"' -DKA_TOOL='"$(SBINDIR)/keyacct"'
+               -DKA_RUNDIR='"$(RUNDIR)"' -DKA_TOOL='"$(SBINDIR)/keyacct"' -DKA_SHAREDIR='"$(SHAREDIR)"'
 COMPILE      = $(CC) -std=c11 $(CPPFLAGS_KA) $(CPPFLAGS) $(CFLAGS) $(WARN) $(HARDEN) $(SANITIZE) -fPIC -ffunction-sections \
                -fdata-sections -MMD -MP
 LINK         = $(CC) $(CFLAGS) $(SANITIZE) $(LDHARDEN) $(LDFLAGS)
@@ -85,13 +85,14 @@ $B/pam_keyacct.so: $(patsubst %.c,$B/obj/%.o,$(wildcard pam_keyacct/*.c)) $(CORE
 $B/keyacct-keys: $B/obj/keyacct/keyacct-keys.o $(CORE_A)
 	$(LINK) $(STATIC) -o $@ $^
 $B/keyacct: $(TOOL:%=$B/obj/keyacct/%.o) $(ADMIN_A) $(CORE_A)
-	$(LINK) -pie -o $@ $^ $(ADMINLIB) -ljansson -lsmartcols
+	$(LINK) -pie -o $@ $^ $(ADMINLIB) -ljansson -lsmartcols -lpam
 
 # Tests
 UNIT = $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 $B/tests/%: $B/obj/tests/unit/%.o $(ADMIN_A) $(CORE_A)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(ADMINLIB) -lcmocka -lpam
+	$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(ADMINLIB) -lcmocka -lpam
+$B/tests/test_host_files: $B/obj/keyacct/host_files.o
 -include $(wildcard $B/obj/*/*.d $B/obj/tests/*/*.d)
 
 # The reader beside writers that never rest; and the same with the reader's rule loosened, which the tests must find out.

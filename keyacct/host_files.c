@@ -1,0 +1,281 @@
+#include "keyacct/host_files.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLANKS " \t"
+
+/* When the project database is unavailable, systemd behind us would answer "no such user" about a project. */
+#define BETWEEN " keyacct [UNAVAIL=return TRYAGAIN=return]"
+#define AT_END  " keyacct"
+
+static enum ka_result
+out_of_memory(struct ka_error *err)
+{
+	return ka_result_fail(err, KA_UNAVAIL, "out of memory");
+}
+
+/* ${old} with ${len} bytes at ${at} replaced by ${with}. */
+static enum ka_result
+splice(const char *old, size_t at, size_t len, const char *with, char **new, struct ka_error *err)
+{
+	if (asprintf(new, "%.*s%s%s", (int)at, old, with, old + at + len) >= 0)
+		return KA_OK;
+	*new = NULL;
+	return out_of_memory(err);
+}
+
+/* The line that begins with ${word} and a colon, or NULL. */
+static const char *
+find_line(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (; *text != '\0'; text += strcspn(text, "\n"), text += *text == '\n')
+		if (strncmp(text, word, len) == 0 && text[len + strspn(text + len, BLANKS)] == ':')
+			return text;
+	return NULL;
+}
+
+/* Where a line's services end: before a comment, and the blanks in front of it. */
+static size_t
+services_len(const char *line)
+{
+	size_t len = strcspn(line, "#\n");
+
+	while (len > 0 && strchr(BLANKS, line[len - 1]) != NULL)
+		len--;
+	return len;
+}
+
+/* Where ${word} stands in the line as a service, or NULL. */
+static const char *
+find_service(const char *line, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = line; (at = strstr(at, word)) != NULL && at + n <= line + len; at += n)
+		if (at > line && strchr(BLANKS ":", at[-1]) != NULL && strchr(BLANKS "\n#[", at[n]) != NULL)
+			return at;
+	return NULL;
+}
+
+/* Does "files" stand right before "systemd", and systemd last? Then ${at} is behind "files". */
+static bool
+is_debians(const char *line, size_t len, size_t *at)
+{
+	const char *files = find_service(line, len, "files"), *systemd;
+
+	if (files == NULL)
+		return false;
+	systemd = files + 5 + strspn(files + 5, BLANKS);
+	*at = (size_t)(files + 5 - line);
+	return systemd == line + len - 7 && strncmp(systemd, "systemd", 7) == 0;
+}
+
+static enum ka_result
+add_service(const char *old, const char *word, char **new, struct ka_error *err)
+{
+	const char *line = find_line(old, word);
+	size_t len, at;
+
+	if (line == NULL)
+		return ka_result_fail(err, KA_CONFLICT, "it has no line \"%s:\"", word);
+	len = services_len(line);
+	if (find_service(line, len, "keyacct") != NULL)
+		return splice(old, 0, 0, "", new, err);
+	if (is_debians(line, len, &at))
+		return splice(old, (size_t)(line - old) + at, 0, BETWEEN, new, err);
+	return splice(old, (size_t)(line - old) + len, 0, AT_END, new, err);
+}
+
+/* Actions that belong to keyacct go with it. */
+static enum ka_result
+remove_service(const char *old, const char *word, char **new, struct ka_error *err)
+{
+	const char *line = find_line(old, word), *found = NULL;
+	size_t begin, len = 7;
+
+	if (line != NULL)
+		found = find_service(line, services_len(line), "keyacct");
+	if (found == NULL)
+		return splice(old, 0, 0, "", new, err);
+	begin = (size_t)(found - old);
+	if (begin > 0 && old[begin - 1] == ' ') {
+		begin--;
+		len++;
+	}
+	if (old[begin + len + strspn(old + begin + len, BLANKS)] == '[')
+		len += strcspn(old + begin + len, "]\n") + 1;
+	return splice(old, begin, len, "", new, err);
+}
+
+static enum ka_result
+both(const char *old, enum ka_result (*edit)(const char *, const char *, char **, struct ka_error *), char **new,
+    struct ka_error *err)
+{
+	char *between = NULL;
+	enum ka_result r;
+
+	*new = NULL;
+	if (old == NULL)
+		return ka_result_fail(err, KA_CONFLICT, "it is missing");
+	if ((r = edit(old, "passwd", &between, err)) == KA_OK)
+		r = edit(between, "group", new, err);
+	free(between);
+	return r;
+}
+
+enum ka_result
+host_nsswitch_add(const char *old, char **new, struct ka_error *err)
+{
+	return both(old, add_service, new, err);
+}
+
+enum ka_result
+host_nsswitch_remove(const char *old, char **new, struct ka_error *err)
+{
+	return both(old, remove_service, new, err);
+}
+
+/* PAM */
+
+/* The first line for which ${is} holds, or NULL. */
+static const char *
+first_line(const char *text, bool (*is)(const char *))
+{
+	for (; *text != '\0'; text += strcspn(text, "\n"), text += *text == '\n')
+		if (is(text))
+			return text;
+	return NULL;
+}
+
+static bool
+is_common_account(const char *line)
+{
+	static const char include[] = "@include";
+
+	if (strncmp(line, include, sizeof(include) - 1) != 0)
+		return false;
+	line += sizeof(include) - 1;
+	return strncmp(line + strspn(line, BLANKS), "common-account", 14) == 0;
+}
+
+/* "session ..." and "-session ...": a control value may hold blanks, so only the first word counts. */
+static bool
+is_session(const char *line)
+{
+	line += *line == '-';
+	return strncmp(line, "session", 7) == 0 && strchr(BLANKS, line[7]) != NULL && line[7] != '\0';
+}
+
+static bool
+is_ours(const char *line)
+{
+	size_t len = strcspn(line, "\n");
+	const char *found = strstr(line, "pam_keyacct.so");
+
+	return line[0] != '#' && found != NULL && found < line + len;
+}
+
+enum ka_result
+host_pam_remove(const char *old, const char *account, const char *session, char **new, struct ka_error *err)
+{
+	const char *pieces[] = {account, session};
+	char *text;
+
+	*new = NULL;
+	if (old == NULL)
+		return KA_OK;
+	if ((text = strdup(old)) == NULL)
+		return out_of_memory(err);
+	for (size_t i = 0; i < 2; i++) {
+		char *found = strstr(text, pieces[i]);
+
+		if (found != NULL)
+			memmove(found, found + strlen(pieces[i]), strlen(found + strlen(pieces[i])) + 1);
+	}
+	*new = text;
+	if (first_line(text, is_ours) == NULL)
+		return KA_OK;
+	return ka_result_fail(err, KA_CONFLICT,
+	    "it has lines with pam_keyacct.so that are not as they ship: take them, and the pam_succeed_if line before "
+	    "each, out by hand");
+}
+
+enum ka_result
+host_pam_add(const char *old, const char *account, const char *session, char **new, struct ka_error *err)
+{
+	const char *include, *first;
+	char *bare = NULL, *half = NULL;
+	enum ka_result r = KA_CONFLICT;
+
+	*new = NULL;
+	if (old == NULL)
+		return ka_result_fail(err, KA_CONFLICT, "it is missing");
+	/* From the file without them they are put where they belong, also when one of the two was there. */
+	if ((r = host_pam_remove(old, account, session, &bare, err)) != KA_OK)
+		goto out;
+	r = KA_CONFLICT;
+	if ((include = first_line(bare, is_common_account)) == NULL) {
+		(void)ka_result_fail(err, r, "it has no line \"@include common-account\", before which ours belong");
+		goto out;
+	}
+	if ((r = splice(bare, (size_t)(include - bare), 0, account, &half, err)) != KA_OK)
+		goto out;
+	r = KA_CONFLICT;
+	if ((first = first_line(half, is_session)) == NULL) {
+		(void)ka_result_fail(err, r, "it has no session line, before which ours belong");
+		goto out;
+	}
+	r = splice(half, (size_t)(first - half), 0, session, new, err);
+out:
+	free(bare);
+	free(half);
+	return r;
+}
+
+/* One line of a file */
+
+/* Where ${line} stands, as a whole line, or NULL. */
+static const char *
+find_whole(const char *text, const char *line)
+{
+	size_t len = strlen(line);
+
+	for (; *text != '\0'; text += strcspn(text, "\n"), text += *text == '\n')
+		if (strncmp(text, line, len) == 0 && (text[len] == '\n' || text[len] == '\0'))
+			return text;
+	return NULL;
+}
+
+enum ka_result
+host_line_add(const char *old, const char *line, char **new, struct ka_error *err)
+{
+	if (old != NULL && find_whole(old, line) != NULL)
+		return splice(old, 0, 0, "", new, err);
+	if (asprintf(new, "%s\n%s", line, old != NULL ? old : "") >= 0)
+		return KA_OK;
+	*new = NULL;
+	return out_of_memory(err);
+}
+
+enum ka_result
+host_line_remove(const char *old, const char *line, char **new, struct ka_error *err)
+{
+	const char *found = old != NULL ? find_whole(old, line) : NULL;
+	size_t len = strlen(line);
+
+	*new = NULL;
+	if (old == NULL)
+		return KA_OK;
+	if (found == NULL)
+		return splice(old, 0, 0, "", new, err);
+	len += found[len] == '\n';
+	/* What was made for it alone goes with it. */
+	if (found == old && old[len] == '\0')
+		return KA_OK;
+	return splice(old, (size_t)(found - old), len, "", new, err);
+}
