@@ -6,6 +6,7 @@
 #include "common/catalog.h"
 #include "common/membership.h"
 #include "common/registration.h"
+#include "common/settings.h"
 #include "common/time.h"
 
 static const uint8_t no_id[KA_UUID_LEN];
@@ -248,7 +249,8 @@ ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_e
 					: ka_store_fail(s, r, err);
 	}
 	if (project->home[0] == '\0')
-		(void)snprintf(project->home, sizeof(project->home), "%.470s/%s", settings.homes, text);
+		(void)snprintf(
+		    project->home, sizeof(project->home), "%.*s/%s", KA_SETTINGS_HOMES_MAX, settings.homes, text);
 	if (project->shell[0] == '\0')
 		memcpy(project->shell, settings.shell, sizeof(project->shell));
 	if (project->state == 0)
