@@ -379,17 +379,3 @@ ka_model_remove_group(struct ka_store *s, const struct ka_group *group, struct k
 		r = ka_store_change(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, NULL, 0);
 	return ka_store_fail(s, r, err);
 }
-
-/* Settings */
-
-enum ka_result
-ka_model_set_settings(struct ka_store *s, const struct ka_settings *settings, struct ka_error *err)
-{
-	uint8_t payload[KA_RECORD_MAX];
-	size_t len;
-
-	if (ka_record_put_settings(settings, payload, &len) != KA_OK)
-		return ka_result_fail(err, KA_INVALID, "a setting is out of its range");
-	return ka_store_fail(
-	    s, ka_store_change(s, KA_TABLE_SETTINGS, KA_SETTINGS_KEY, strlen(KA_SETTINGS_KEY), payload, len), err);
-}

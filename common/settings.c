@@ -289,6 +289,23 @@ ka_settings_find(const char *name, const struct ka_setting **setting, struct ka_
 	return ka_result_fail(err, KA_NOTFOUND, "there is no setting \"%.200s\"; there are:%s", name, names);
 }
 
+/* What came another way than as text is held to the same rules. */
+static enum ka_result
+check_values(const struct ka_settings *settings, struct ka_error *err)
+{
+	struct ka_settings scratch;
+	enum ka_result r = KA_OK;
+
+	ka_record_default_settings(&scratch);
+	for (const struct ka_setting *s = ka_settings_table; r == KA_OK && s->name != NULL; s++) {
+		char text[KA_SETTINGS_VALUE_LEN];
+
+		s->format(settings, text);
+		r = s->parse(text, &scratch, err);
+	}
+	return r;
+}
+
 /* Settings that contradict each other would keep everybody out. */
 static enum ka_result
 check_usable(const struct ka_settings *s, struct ka_error *err)
@@ -314,10 +331,10 @@ ka_settings_write(struct ka_store *store, const struct ka_settings *settings, st
 	size_t len, old_len;
 	enum ka_result r;
 
-	if ((r = check_usable(settings, err)) != KA_OK)
-		return r;
 	if (ka_record_put_settings(settings, payload, &len) != KA_OK)
 		return ka_result_fail(err, KA_INVALID, "a setting is out of its range");
+	if ((r = check_values(settings, err)) != KA_OK || (r = check_usable(settings, err)) != KA_OK)
+		return r;
 	if ((r = ka_store_settings(store, &old)) != KA_OK)
 		return ka_store_fail(store, r, err);
 	/* Without a row they are the defaults: to say so is no change. */

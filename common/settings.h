@@ -38,8 +38,8 @@ enum ka_result ka_settings_find(const char *name, const struct ka_setting **sett
 /**
  * ka_settings_write(store, settings, err):
  * Make ${settings} those of the database, from the next login on; logged as one change, unless they are so already.
- * Returns KA_OK; KA_CONFLICT: no key of any type could be used; KA_INVALID: a field out of its range; KA_UNAVAIL;
- * KA_CORRUPT, each with the sentence in ${err}.
+ * Returns KA_OK; KA_INVALID: one of them is none that its parse would take; KA_CONFLICT: no key of any type could be
+ * used; KA_UNAVAIL; KA_CORRUPT, each with the sentence in ${err}.
  */
 enum ka_result ka_settings_write(struct ka_store *store, const struct ka_settings *settings, struct ka_error *err);
 

@@ -195,6 +195,26 @@ changes() { mdb_dump -n -s change "$db/private/access.mdb" | sed '1,/^HEADER=END
 	same "required ssh-ed25519,sk-ssh-ed25519@openssh.com" "$(k config get security-keys) $(k config get key-types)"
 }
 
+@test "import takes what config set takes, and nothing else; export has it" {
+	bad() {
+		run --separate-stderr k import - <<<"{\"type\":\"settings\",$1}"
+		same 6 "$status"
+		[[ $stderr == *"$2"* ]]
+	}
+	before=$(settings)
+	bad '"rsa_bits":1024' 'rsa-bits "1024": write a number from 2048 to 16384'
+	bad '"host":"two words"' 'host "two words" is no host name'
+	bad '"key_types":["ssh-dss"]' 'key-types: "ssh-dss" is no type that is taken'
+	bad '"homes":"/srv/"' 'without a slash at its end'
+	bad '"key_types":["ssh-rsa"],"security_keys":"required"' "no key could be used"
+	same "$before" "$(settings)"
+	k import - <<<'{"type":"settings","rsa_bits":4096,"host":"ssh.example.org","key_types":["ssh-ed25519","ssh-rsa"]}'
+	same "ssh.example.org ssh-ed25519,ssh-rsa 4096" "$(k config get host) $(k config get key-types) $(k config get rsa-bits)"
+	k config set security-keys optional
+	k config set homes /srv/homes
+	same "4096 /srv/homes" "$(k export | jq -r 'select(.type == "settings") | "\(.rsa_bits) \(.homes)"')"
+}
+
 # What a change does
 
 @test "a policy that locks registered keys out says how many" {

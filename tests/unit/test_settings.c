@@ -335,6 +335,38 @@ settings_that_let_no_key_in_are_refused(void **state)
 	}
 }
 
+/* What comes as a structure, out of an import for instance. */
+static void
+what_no_text_could_set_is_refused(void **state)
+{
+	struct ka_settings good, s, is;
+	struct ka_error err = {""};
+
+	(void)state;
+	ka_record_default_settings(&good);
+	for (int i = 0; i < 6; i++) {
+		s = good;
+		if (i == 0)
+			s.rsa_bits_min = 1024;
+		else if (i == 1)
+			(void)strcpy(s.homes, "/srv/");
+		else if (i == 2)
+			(void)strcpy(s.host, "two words");
+		else if (i == 3)
+			(void)strcpy(s.key_types, "ssh-dss");
+		else if (i == 4)
+			(void)strcpy(s.shell, "bash");
+		else
+			s.security_keys = (enum ka_security_keys)4;
+		assert_int_equal(ka_settings_write(f.store, &s, &err), KA_INVALID);
+		assert_true(strlen(err.text) > 10);
+	}
+	fixture_commit(&f);
+	assert_int_equal(ka_store_settings(f.store, &is), KA_OK);
+	assert_int_equal(is.rsa_bits_min, good.rsa_bits_min);
+	assert_string_equal(is.homes, good.homes);
+}
+
 /* What they decide */
 
 static void
@@ -495,6 +527,7 @@ main(void)
 	    cmocka_unit_test(an_unknown_name_lists_the_names),
 	    cmocka_unit_test_setup_teardown(a_change_is_logged_with_what_was_and_is, setup, teardown),
 	    cmocka_unit_test_setup_teardown(settings_that_let_no_key_in_are_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_no_text_could_set_is_refused, setup, teardown),
 	    cmocka_unit_test(policy_judges_type_and_size),
 	    cmocka_unit_test(the_named_host_judges_limits_to_hosts),
 	    cmocka_unit_test(an_end_comes_with_its_second),
