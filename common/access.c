@@ -77,8 +77,8 @@ too_early(int64_t not_before_s, int64_t at_s)
 	return not_before_s != 0 && at_s < not_before_s;
 }
 
-static bool
-too_late(int64_t expires_s, int64_t at_s)
+bool
+ka_access_has_ended(int64_t expires_s, int64_t at_s)
 {
 	return expires_s != 0 && at_s >= expires_s;
 }
@@ -92,7 +92,7 @@ ka_access_account_is_active(const struct ka_account *account)
 bool
 ka_access_member_holds(const struct ka_member *member, int64_t at_s)
 {
-	return !too_early(member->not_before_s, at_s) && !too_late(member->expires_s, at_s);
+	return !too_early(member->not_before_s, at_s) && !ka_access_has_ended(member->expires_s, at_s);
 }
 
 bool
@@ -132,6 +132,23 @@ ka_access_judge_policy(const struct ka_settings *settings, const struct ka_key *
 	return KA_REASON_GRANTED;
 }
 
+/* May the key be used on a host of this name? */
+static bool
+is_for_host(const struct ka_key *key, const char *host)
+{
+	return key->hosts[0] == '\0' || list_has(key->hosts, host);
+}
+
+enum ka_reason
+ka_access_judge_settings(const struct ka_settings *settings, const struct ka_key *key)
+{
+	enum ka_reason of_policy = ka_access_judge_policy(settings, key);
+
+	if (of_policy == KA_REASON_GRANTED && settings->host[0] != '\0' && !is_for_host(key, settings->host))
+		return KA_REASON_KEY_HOST;
+	return of_policy;
+}
+
 enum ka_reason
 ka_access_judge_key(const struct ka_settings *settings, const struct ka_account *account, const struct ka_key *key,
     const struct ka_access_question *q)
@@ -145,11 +162,11 @@ ka_access_judge_key(const struct ka_settings *settings, const struct ka_account 
 		return KA_REASON_KEY_INACTIVE;
 	if (too_early(key->not_before_s, q->at_s))
 		return KA_REASON_KEY_NOT_YET;
-	if (too_late(key->expires_s, q->at_s))
+	if (ka_access_has_ended(key->expires_s, q->at_s))
 		return KA_REASON_KEY_EXPIRED;
 	if ((of_policy = ka_access_judge_policy(settings, key)) != KA_REASON_GRANTED)
 		return of_policy;
-	if (key->hosts[0] != '\0' && !list_has(key->hosts, host))
+	if (!is_for_host(key, host))
 		return KA_REASON_KEY_HOST;
 	if (key->from[0] != '\0' && !q->address_to_sshd &&
 	    (!q->address_known || !ka_address_matches(key->from, q->address)))
@@ -178,7 +195,7 @@ add_membership(struct ka_view *view, const struct ka_access_question *q, enum ka
 		return r;
 	if (too_early(member.not_before_s, q->at_s))
 		reason = KA_REASON_MEMBER_NOT_YET;
-	else if (too_late(member.expires_s, q->at_s))
+	else if (ka_access_has_ended(member.expires_s, q->at_s))
 		reason = KA_REASON_MEMBER_EXPIRED;
 	if (reason == KA_REASON_GRANTED) {
 		bool first = reg->reason != KA_REASON_GRANTED;

@@ -102,10 +102,15 @@ enum ka_result ka_access_decide_project(
  *
  * ka_access_judge_policy(settings, key):
  * What the settings say of keys of this type and size: KA_REASON_GRANTED, KEY_TYPE, KEY_BITS or KEY_NO_TOKEN.
+ *
+ * ka_access_judge_settings(settings, key):
+ * The same, and KEY_HOST when the settings name this host and the key is limited to others: does the key break what is
+ * decided for all keys, whatever its state and time?
  */
 enum ka_reason ka_access_judge_key(const struct ka_settings *settings, const struct ka_account *account,
     const struct ka_key *key, const struct ka_access_question *question);
 enum ka_reason ka_access_judge_policy(const struct ka_settings *settings, const struct ka_key *key);
+enum ka_reason ka_access_judge_settings(const struct ka_settings *settings, const struct ka_key *key);
 
 /**
  * ka_access_account_is_active(account): may the account use anything at all?
@@ -116,6 +121,11 @@ bool ka_access_account_is_active(const struct ka_account *account);
  * ka_access_member_holds(member, at_s): has the membership begun, and not ended?
  */
 bool ka_access_member_holds(const struct ka_member *member, int64_t at_s);
+
+/**
+ * ka_access_has_ended(expires_s, at_s): has this end, of a key or a membership, come? 0 never does.
+ */
+bool ka_access_has_ended(int64_t expires_s, int64_t at_s);
 
 /**
  * ka_access_owns_lastingly(member, account, at_s):

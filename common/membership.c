@@ -22,16 +22,15 @@ is_lasting_owner(struct ka_store *s, const struct ka_member *member)
 	return ka_access_owns_lastingly(member, &account, ka_time_now()) ? KA_OK : KA_NOTFOUND;
 }
 
-/* Has the project an owner to rely on, other than the one who leaves? */
-static enum ka_result
-has_other_owner(struct ka_store *s, const struct ka_member *leaving)
+enum ka_result
+ka_membership_has_owner(struct ka_store *s, const uint8_t project[static KA_UUID_LEN], const uint8_t *leaving)
 {
 	struct ka_row row = {.keylen = 0};
 	struct ka_member member;
 	enum ka_result r;
 
-	while ((r = ka_catalog_next_member(s, leaving->project, &row, &member)) == KA_OK)
-		if (memcmp(member.subject, leaving->subject, KA_UUID_LEN) != 0 &&
+	while ((r = ka_catalog_next_member(s, project, &row, &member)) == KA_OK)
+		if ((leaving == NULL || memcmp(member.subject, leaving, KA_UUID_LEN) != 0) &&
 		    (r = is_lasting_owner(s, &member)) != KA_NOTFOUND)
 			return r;
 	return r;
@@ -45,7 +44,8 @@ ka_membership_keep_owner(struct ka_store *s, const struct ka_member *leaving, st
 
 	/* Whose time is over owns nothing that could be kept. */
 	if (leaving->kind != KA_SUBJECT_ACCOUNT || leaving->role != KA_ROLE_OWNER ||
-	    !ka_access_member_holds(leaving, ka_time_now()) || (r = has_other_owner(s, leaving)) == KA_OK)
+	    !ka_access_member_holds(leaving, ka_time_now()) ||
+	    (r = ka_membership_has_owner(s, leaving->project, leaving->subject)) == KA_OK)
 		return KA_OK;
 	if (r != KA_NOTFOUND || (r = ka_catalog_subject_name(s, leaving->kind, leaving->subject, name)) != KA_OK)
 		return ka_store_fail(s, r, err);

@@ -49,6 +49,14 @@ enum ka_result ka_membership_drop(struct ka_store *store, const struct ka_member
 enum ka_result ka_membership_keep_owner(struct ka_store *store, const struct ka_member *leaving, struct ka_error *err);
 
 /**
+ * ka_membership_has_owner(store, project, leaving):
+ * Has the project an account that owns it for good, other than ${leaving} (NULL: any)?
+ * Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT, without a sentence.
+ */
+enum ka_result ka_membership_has_owner(
+    struct ka_store *store, const uint8_t project[static KA_UUID_LEN], const uint8_t *leaving);
+
+/**
  * ka_membership_join_group(store, group, account, err), ka_membership_leave_group(store, group, account, err):
  * Joining twice is fine. KA_CONFLICT: in KA_GROUPS_MAX groups already. KA_NOTFOUND: it is not in the group.
  */

@@ -6,6 +6,7 @@
 #include "common/catalog.h"
 #include "common/membership.h"
 #include "common/registration.h"
+#include "common/settings.h"
 #include "common/time.h"
 
 static const uint8_t no_id[KA_UUID_LEN];
@@ -248,7 +249,8 @@ ka_model_add_project(struct ka_store *s, struct ka_project *project, struct ka_e
 					: ka_store_fail(s, r, err);
 	}
 	if (project->home[0] == '\0')
-		(void)snprintf(project->home, sizeof(project->home), "%.470s/%s", settings.homes, text);
+		(void)snprintf(
+		    project->home, sizeof(project->home), "%.*s/%s", KA_SETTINGS_HOMES_MAX, settings.homes, text);
 	if (project->shell[0] == '\0')
 		memcpy(project->shell, settings.shell, sizeof(project->shell));
 	if (project->state == 0)
@@ -376,18 +378,4 @@ ka_model_remove_group(struct ka_store *s, const struct ka_group *group, struct k
 	    (r = ka_store_remove(s, KA_TABLE_GROUP_NAME, group->name, strlen(group->name))) == KA_OK)
 		r = ka_store_change(s, KA_TABLE_GROUP, group->id, KA_UUID_LEN, NULL, 0);
 	return ka_store_fail(s, r, err);
-}
-
-/* Settings */
-
-enum ka_result
-ka_model_set_settings(struct ka_store *s, const struct ka_settings *settings, struct ka_error *err)
-{
-	uint8_t payload[KA_RECORD_MAX];
-	size_t len;
-
-	if (ka_record_put_settings(settings, payload, &len) != KA_OK)
-		return ka_result_fail(err, KA_INVALID, "a setting is out of its range");
-	return ka_store_fail(
-	    s, ka_store_change(s, KA_TABLE_SETTINGS, KA_SETTINGS_KEY, strlen(KA_SETTINGS_KEY), payload, len), err);
 }

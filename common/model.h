@@ -70,10 +70,4 @@ enum ka_result ka_model_add_group(struct ka_store *store, struct ka_group *group
 enum ka_result ka_model_change_group(struct ka_store *store, const struct ka_group *group, struct ka_error *err);
 enum ka_result ka_model_remove_group(struct ka_store *store, const struct ka_group *group, struct ka_error *err);
 
-/**
- * ka_model_set_settings(store, settings, err):
- * Write all of them. Whether each makes sense is the caller's to check.
- */
-enum ka_result ka_model_set_settings(struct ka_store *store, const struct ka_settings *settings, struct ka_error *err);
-
 #endif

@@ -334,6 +334,12 @@ ka_sshkey_find_type(const char *word, size_t n)
 	return type != NULL ? type->name : NULL;
 }
 
+const char *
+ka_sshkey_type(size_t nth)
+{
+	return nth < COUNT(types) ? types[nth].name : NULL;
+}
+
 /* The blob */
 
 /* One SSH string (RFC 4251, 5). KA_NOTFOUND: it goes on after the end of the blob. */

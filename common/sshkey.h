@@ -41,6 +41,12 @@ struct ka_sshkey {
 const char *ka_sshkey_find_type(const char *word, size_t n);
 
 /**
+ * ka_sshkey_type(nth):
+ * The name of the ${nth} (0: the first) type that is taken, or NULL when there are not so many.
+ */
+const char *ka_sshkey_type(size_t nth);
+
+/**
  * ka_sshkey_read(type, blob, bloblen, key, err):
  * Check ${blob} (${bloblen} bytes, outside of ${key}), which is said to be of ${type}, and fill ${key}, digests and
  * bits included; the comment becomes "". Refused, each with its own sentence in ${err}: an unknown type; a blob longer

@@ -154,16 +154,6 @@ too_long(const char *name, const char *value, size_t outlen, struct ka_error *er
 	    err, KA_INVALID, "--%s is too long: at most %zu bytes, and this has %zu", name, outlen - 1, strlen(value));
 }
 
-static size_t
-count_blanks(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text != '\0'; text++)
-		n += *text == ' ';
-	return n;
-}
-
 enum ka_result
 cli_text(const struct cli *cli, const char *name, char *out, size_t outlen, struct ka_error *err)
 {
@@ -186,9 +176,7 @@ cli_path(const struct cli *cli, const char *name, char *out, size_t outlen, stru
 		return KA_OK;
 	if (strlen(value) >= outlen)
 		return too_long(name, value, outlen, err);
-	/* To the letter: what cleaning would change is refused. Blanks are letters here. */
-	(void)ka_text_clean(value, strlen(value), out, outlen);
-	if (!ka_record_path_ok(value) || strlen(out) + count_blanks(value) != strlen(value) + count_blanks(out))
+	if (!ka_record_path_ok(value) || !ka_text_is_visible(value))
 		return ka_result_fail(err, KA_INVALID,
 		    "--%s \"%s\" cannot be used: an absolute path is wanted, without a colon, control or "
 		    "invisible characters",
@@ -363,15 +351,32 @@ cli_open_with_usage(const struct cli *cli, struct ka_store **store, struct ka_us
 	return KA_OK;
 }
 
-const char *
-cli_host(const struct cli *cli)
+enum ka_result
+cli_host(const struct cli *cli, struct ka_store *store, const char **host)
 {
-	static char host[256];
-	const char *given = cli_value(cli, "host", 0);
+	static char name[KA_TITLE_LEN];
+	struct ka_settings settings;
+	enum ka_result r;
 
-	if (given != NULL)
-		return given;
-	if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
-		return "HOST";
-	return host;
+	if ((*host = cli_value(cli, "host", 0)) != NULL)
+		return KA_OK;
+	if ((r = ka_store_settings(store, &settings)) != KA_OK)
+		return r;
+	memcpy(name, settings.host, sizeof(name));
+	if (name[0] == '\0' && (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0'))
+		(void)snprintf(name, sizeof(name), "HOST");
+	*host = name;
+	return KA_OK;
+}
+
+void
+cli_check_shell(const struct cli *cli, const char *shell)
+{
+	char text[KA_SHELL_LEN + 128];
+
+	/* sshd refuses a user whose shell it cannot run, with a word in its log alone. */
+	if (access(shell, X_OK) == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%s is no program on this host: nobody can log in until it is", shell);
+	cli_warn(cli, text);
 }

@@ -57,9 +57,9 @@ struct cli {
 };
 
 /* The tables of verbs, one in each noun's file. */
-extern const struct cli_verb account_verbs[], authorized_keys_verbs[], drain_verbs[], explain_verbs[], group_verbs[],
-    check_verbs[], export_verbs[], import_verbs[], init_verbs[], key_verbs[], member_verbs[], project_verbs[],
-    setup_verbs[], ssh_config_verbs[];
+extern const struct cli_verb account_verbs[], audit_verbs[], authorized_keys_verbs[], check_verbs[], config_verbs[],
+    drain_verbs[], explain_verbs[], export_verbs[], group_verbs[], import_verbs[], init_verbs[], key_verbs[],
+    member_verbs[], project_verbs[], setup_verbs[], ssh_config_verbs[];
 
 /**
  * cli_parse(cli, argc, argv):
@@ -146,9 +146,15 @@ enum ka_result cli_limit(const struct cli *cli, const char *name, int64_t *at_s,
 enum ka_result cli_end(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
 
 /**
- * cli_host(cli):
- * The host name to show in "ssh PROJECT@HOST": --host, or this host's.
+ * cli_host(cli, store, host):
+ * The host name to show in "ssh PROJECT@HOST": --host, or the setting, or what uname says. Ownership: nothing to free;
+ * it stays until the next call. Returns KA_OK; KA_UNAVAIL; KA_CORRUPT, without a sentence.
  */
-const char *cli_host(const struct cli *cli);
+enum ka_result cli_host(const struct cli *cli, struct ka_store *store, const char **host);
+
+/**
+ * cli_check_shell(cli, shell): warn when it is no program on this host.
+ */
+void cli_check_shell(const struct cli *cli, const char *shell);
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/model.h"
 #include "common/paste.h"
 #include "common/registration.h"
+#include "common/settings.h"
 #include "keyacct/import.h"
 #include "keyacct/json.h"
 
@@ -461,14 +462,16 @@ static enum ka_result
 import_settings(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err)
 {
 	uint64_t changes = ka_store_count_changes(im->store);
+	struct ka_settings settings = im->settings;
 	enum ka_result r;
 
 	if ((r = fields_check(json_settings_fields, "", object, err)) != KA_OK ||
-	    (r = fields_read(json_settings_fields, object, &im->settings, err)) != KA_OK)
+	    (r = fields_read(json_settings_fields, object, &settings, err)) != KA_OK ||
+	    (r = ka_settings_write(im->store, &settings, err)) != KA_OK)
 		return r;
-	r = ka_model_set_settings(im->store, &im->settings, err);
+	im->settings = settings;
 	*outcome = outcome_of(im, true, changes);
-	return r;
+	return KA_OK;
 }
 
 static enum ka_result

@@ -100,7 +100,7 @@ collect_logins(
 }
 
 static void
-say_added(const struct cli *cli, const struct ka_key *key, const struct ka_account *account,
+say_added(const struct ka_key *key, const struct ka_account *account, const char *host,
     char logins[static LOGINS_SHOWN][KA_UUID_NAME_LEN], size_t total)
 {
 	char fingerprint[KA_SHA256_TEXT_LEN];
@@ -121,7 +121,7 @@ say_added(const struct cli *cli, const struct ka_key *key, const struct ka_accou
 	if (total > LOGINS_SHOWN)
 		(void)printf("%zu projects, among them:\n", total);
 	for (size_t i = 0; i < total && i < LOGINS_SHOWN; i++)
-		(void)printf("ssh %s@%s\n", logins[i], cli_host(cli));
+		(void)printf("ssh %s@%s\n", logins[i], host);
 }
 
 static enum ka_result
@@ -148,6 +148,7 @@ run_add(struct cli *cli)
 	struct ka_error err = {""};
 	enum cli_status status;
 	json_t *projects = NULL;
+	const char *host = "";
 	size_t total = 0;
 	enum ka_result r;
 
@@ -162,6 +163,7 @@ run_add(struct cli *cli)
 		if ((r = ka_registration_add(store, &key, &sshkey, &err)) == KA_OK &&
 		    (r = add_reach(cli, store, &key, &err)) == KA_OK &&
 		    ((r = collect_logins(store, &key, logins, &total)) != KA_OK ||
+			(r = cli_host(cli, store, &host)) != KA_OK ||
 			(r = key_read_reach(store, &key, &projects)) != KA_OK))
 			(void)ka_store_fail(store, r, &err);
 	}
@@ -172,7 +174,7 @@ run_add(struct cli *cli)
 	if (cli->json)
 		return show_object(cli, json_key(&key, &account, projects), NULL);
 	json_decref(projects);
-	say_added(cli, &key, &account, logins, total);
+	say_added(&key, &account, host, logins, total);
 	return CLI_DONE;
 }
 

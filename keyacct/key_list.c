@@ -115,21 +115,24 @@ short_reach(json_t *projects)
 }
 
 /* "yes", or why this key of this account opens nothing now. */
-static json_t *
-validity(struct ka_store *store, const struct ka_account *account, const struct ka_key *key)
+static enum ka_result
+add_validity(struct ka_store *store, const struct ka_account *account, const struct ka_key *key, json_t *object)
 {
 	struct ka_access_question q = {.at_s = ka_time_now(), .address_to_sshd = true};
 	struct ka_settings settings;
 	char host[256] = "";
 	enum ka_reason reason;
+	enum ka_result r;
 
-	if (ka_store_settings(store, &settings) != KA_OK)
-		return NULL;
-
+	if ((r = ka_store_settings(store, &settings)) != KA_OK)
+		return r;
 	(void)gethostname(host, sizeof(host) - 1);
 	q.host = host;
 	reason = ka_access_judge_key(&settings, account, key, &q);
-	return json_string(reason == KA_REASON_GRANTED ? "yes" : ka_access_reason_name(reason));
+	return json_object_set_new(object, "valid",
+		   json_string(reason == KA_REASON_GRANTED ? "yes" : ka_access_reason_name(reason))) == 0
+		   ? KA_OK
+		   : KA_UNAVAIL;
 }
 
 /* Type and base64, as in a .pub file. */
@@ -162,10 +165,11 @@ describe(
 	    json_object_set_new(*object, "key", key_public(store, key)) != 0 ||
 	    json_object_set_new(*object, "last_used", json_last_used(use)) != 0)
 		return KA_UNAVAIL;
-	if (!cli->json && (json_object_set_new(*object, "reach", short_reach(projects)) != 0 ||
-			      json_object_set_new(*object, "valid", validity(store, &account, key)) != 0))
+	if (cli->json)
+		return KA_OK;
+	if (json_object_set_new(*object, "reach", short_reach(projects)) != 0)
 		return KA_UNAVAIL;
-	return KA_OK;
+	return add_validity(store, &account, key, *object);
 }
 
 /* KA_OK: it does; KA_NOTFOUND: it does not. */

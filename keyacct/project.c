@@ -75,12 +75,13 @@ describe(
 {
 	char name[KA_UUID_NAME_LEN], login[300];
 	struct ka_use use;
+	const char *host;
 	enum ka_result r;
 
-	if ((r = ka_usage_of_project(usage, project->id, &use)) != KA_OK)
+	if ((r = ka_usage_of_project(usage, project->id, &use)) != KA_OK || (r = cli_host(cli, store, &host)) != KA_OK)
 		return r;
 	ka_uuid_name(project->id, name);
-	(void)snprintf(login, sizeof(login), "ssh %s@%s", name, cli_host(cli));
+	(void)snprintf(login, sizeof(login), "ssh %s@%s", name, host);
 	if ((*object = json_project(project)) == NULL)
 		return KA_UNAVAIL;
 	if (json_object_set_new(*object, "last_used", json_last_used(&use)) != 0 ||
@@ -111,19 +112,6 @@ read_fields(const struct cli *cli, struct ka_project *project, struct ka_error *
 		project->policy =
 		    strcmp(agent, "on") == 0 ? project->policy | KA_POLICY_AGENT : project->policy & ~KA_POLICY_AGENT;
 	return KA_OK;
-}
-
-/* sshd refuses a user whose shell it cannot run, with a word in its log alone. */
-static void
-check_shell(const struct cli *cli, const struct ka_project *project)
-{
-	char text[KA_SHELL_LEN + 128];
-
-	if (access(project->shell, X_OK) == 0)
-		return;
-	(void)snprintf(
-	    text, sizeof(text), "%s is no program on this host: nobody can log in until it is", project->shell);
-	cli_warn(cli, text);
 }
 
 /* --uid adopts the files of a user who is gone. While that user is there, two people would own the same files. */
@@ -182,6 +170,7 @@ run_add(struct cli *cli)
 	struct ka_store *store = NULL;
 	struct ka_error err = {""};
 	enum cli_status status;
+	const char *host = "";
 	enum ka_result r = KA_OK;
 
 	if (cli->nargs > 0)
@@ -198,13 +187,15 @@ run_add(struct cli *cli)
 	}
 	for (size_t i = 0; r == KA_OK && cli_value(cli, "owner", i) != NULL; i++)
 		r = add_owner(store, &project, cli_value(cli, "owner", i), &err);
+	if (r == KA_OK)
+		r = ka_store_fail(store, cli_host(cli, store, &host), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
-	check_shell(cli, &project);
+	cli_check_shell(cli, project.shell);
 	if (cli->json)
 		return show_object(cli, json_project(&project), show_columns);
 	ka_uuid_name(project.id, name);
-	(void)printf("Project %s is added. Its members log in with: ssh %s@%s\n", name, name, cli_host(cli));
+	(void)printf("Project %s is added. Its members log in with: ssh %s@%s\n", name, name, host);
 	if (cli_value(cli, "owner", 0) == NULL)
 		(void)printf("It has no members yet. Next: keyacct member add %.8s ACCOUNT --role owner\n", name);
 	if (name[strspn(name, "0123456789")] == '\0')
@@ -321,7 +312,7 @@ set(const struct cli *cli, struct ka_store *store, struct ka_project *project, s
 		    err, KA_INVALID, "nothing to change: give one of --title, --home, --shell, --ssh and --agent");
 	if ((r = read_fields(cli, project, err)) != KA_OK)
 		return r;
-	check_shell(cli, project);
+	cli_check_shell(cli, project->shell);
 	return ka_model_change_project(store, project, err);
 }
 
@@ -379,10 +370,10 @@ static const struct cli_option add_options[] = {
     {"title", "TITLE", "what people call it", false},
     {"owner", "ACCOUNT", "its owner; may be given again", true},
     {"uid", "N", "adopt the files of this uid, instead of a new one", false},
-    {"home", "DIR", "its home (/projects/UUID)", false},
-    {"shell", "FILE", "its login shell (/bin/bash)", false},
+    {"home", "DIR", "its home (UUID, where the setting homes says)", false},
+    {"shell", "FILE", "its login shell (the setting shell)", false},
     {"ssh", "on|off", "may anyone log in (on)", false},
-    {"agent", "on|off", "agent forwarding (on)", false},
+    {"agent", "on|off", "agent forwarding (the setting agent)", false},
     {"host", "HOST", "the host name to show", false},
     {0},
 };

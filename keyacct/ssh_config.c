@@ -34,15 +34,15 @@ alias_of(const struct ka_project *project, char *alias, size_t size)
 }
 
 static json_t *
-json_host(const struct cli *cli, const struct ka_project *project)
+json_host(const struct cli *cli, const char *hostname, const struct ka_project *project)
 {
 	const char *identity = cli_value(cli, "identity", 0);
 	char alias[64], name[KA_UUID_NAME_LEN];
 
 	alias_of(project, alias, sizeof(alias));
 	ka_uuid_name(project->id, name);
-	return json_pack("{s:s,s:s,s:s,s:s,s:s}", "host", alias, "hostname", cli_host(cli), "user", name,
-	    "identity_file", identity != NULL ? identity : "~/.ssh/id_ed25519", "title", project->title);
+	return json_pack("{s:s,s:s,s:s,s:s,s:s}", "host", alias, "hostname", hostname, "user", name, "identity_file",
+	    identity != NULL ? identity : "~/.ssh/id_ed25519", "title", project->title);
 }
 
 /* KA_NOTFOUND: nobody can enter the project now, so its lines would be of no use. */
@@ -80,10 +80,13 @@ collect(const struct cli *cli, struct ka_store *store, const struct ka_account *
 	struct ka_project_of at = {.groups = false};
 	struct ka_project project;
 	uint8_t id[KA_UUID_LEN];
+	const char *host;
 	enum ka_result r;
 
 	if (!ka_access_account_is_active(account))
 		return KA_OK;
+	if ((r = cli_host(cli, store, &host)) != KA_OK)
+		return r;
 	while ((r = ka_catalog_next_project_of(store, account->id, ka_time_now(), &at, id)) == KA_OK) {
 		if (only != NULL && memcmp(only->id, id, KA_UUID_LEN) != 0)
 			continue;
@@ -93,7 +96,7 @@ collect(const struct cli *cli, struct ka_store *store, const struct ka_account *
 			return r;
 		if (ka_catalog_get_project(store, id, &project) != KA_OK)
 			return KA_CORRUPT;
-		if (json_array_append_new(rows, json_host(cli, &project)) != 0)
+		if (json_array_append_new(rows, json_host(cli, host, &project)) != 0)
 			return KA_UNAVAIL;
 	}
 	return r == KA_NOTFOUND ? KA_OK : r;
@@ -154,7 +157,7 @@ run_ssh_config(struct cli *cli)
 
 static const struct cli_option options[] = {
     {"project", "PROJECT", "only this project", false},
-    {"host", "HOST", "the host name to write (this host's)", false},
+    {"host", "HOST", "the host name to write (the setting host)", false},
     {"identity", "FILE", "the private key's file (~/.ssh/id_ed25519)", false},
     {0},
 };

@@ -673,19 +673,6 @@ listed() { value '[.[].title] | sort | join(" ")' key list "$@"; }
 	same "" "$output"
 }
 
-# used FINGERPRINT ACCOUNT PROJECT SECONDS: as if a login had noted it (the record of keyacct(5))
-used() {
-	perl -e '
-		my ($fp, $account, $project, $at) = @ARGV;
-		my $body = pack("Q>", $at) . pack("H*", $project =~ s/-//gr) . pack("H*", $account =~ s/-//gr) . pack("H*", $fp) .
-			pack("H*", "00000000000000000000ffffc0000207") . pack("Q>", 1);
-		use integer;
-		my $sum = 0xcbf29ce484222325;
-		$sum = ($sum ^ $_) * 0x100000001b3 for unpack("C*", $body);
-		print "kaUSE\x01\r\n" . pack("Q>", $sum) . $body;
-	' "$(base64 -d <<<"${1#SHA256:}=" | od -An -v -tx1 | tr -d ' \n')" "$2" "$3" "$4" >>"$db/private/usage.spool"
-}
-
 @test "list --unused-since knows the last use, and the last used comes first" {
 	k key add owner --title early owner.pub
 	k key add owner --title late other.pub

@@ -142,6 +142,24 @@ help_commands() {
 		"$(sed -nE 's/.*\[KA_TABLE_[A-Z_]+\] = "([a-z_]+)".*/\1/p' common/table.c | sort -u)"
 }
 
+@test "the settings are in keyacct(5), with their defaults, in their order, and none else" {
+	new_db
+	# What the host calls itself is nobody's default to write down.
+	agree "keyacct(5) and config list" "$(section keyacct/keyacct.5 SETTINGS | sed -nE 's/^\.It Cm ([a-z-]+)( Pq (.*))?/\1 \3/p')" \
+		"$(value '.[] | "\(.name) \(if .name == "host" then "" else .value end)"' config list)"
+}
+
+@test "the types of keys that a setting takes are in keyacct(5), and none else" {
+	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 SETTINGS | sed -n '/^\.It Cm key-types/,/^\.It Cm rsa/p' |
+		sed -nE 's/^\.Ql ((sk-|ssh-|ecdsa-)[a-z0-9@.-]*[a-z0-9]).*/\1/p' | sort)" \
+		"$(sed -n '/^static const struct key_type types/,/^};/s/^ *{"\([^"]*\)".*/\1/p' common/sshkey.c | sort)"
+}
+
+@test "the words of audit are in keyacct(5), in their order, and none else" {
+	agree "keyacct(5) and the source" "$(section keyacct/keyacct.5 AUDIT | sed -n 's/^\.It Li //p')" \
+		"$(sed -nE 's/^ +\[[A-Z_]+\] = "([a-z-]+)",$/\1/p' keyacct/audit.c)"
+}
+
 # fields NAME: the field names that keyacct(5) gives for one kind of object
 fields() {
 	sed -n "/^\.It Em $1\$/,/^\.\(It\|El\)/p" keyacct/keyacct.5 | sed '1d;$d' | grep -E '^\.Li ' |
@@ -162,6 +180,8 @@ fields() {
 	agree "group" "$(fields group)" "$(value '.[0] | keys[]' group list | sort)"
 	agree "key" "$(fields key)" "$(value '.[0] | keys[]' key list | sort)"
 	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
+	agree "setting" "$(fields setting)" "$(value '.[0] | keys[]' config list | sort)"
+	agree "audit" "$(fields audit)" "$(value '.[] | keys[]' audit | sort -u)"
 	agree "explain" "$(fields explain)" "$(value '(keys[], (.registrations[0] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
 }
 

@@ -100,6 +100,11 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 	check k member remove $id @staff
 	check k group remove-member staff student
 	check k group remove staff
+	check k config list
+	check k config get host
+	check k config set rsa-bits 3072
+	check k config reset rsa-bits
+	check k audit
 	check k explain $id "$print"
 	same "" "$bad"
 }
@@ -297,7 +302,7 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 
 @test "a standard output that is full is an error: listings" {
 	for words in "account list" "project list" "member list $id" "key list" "account show owner" "project show $id" \
-		"key show $print" "account list --json" "explain $id $print --json" "ssh-config owner --json"; do
+		"key show $print" "account list --json" "explain $id $print --json" "ssh-config owner --json" "config list" "config get host" "audit"; do
 		status=0
 		# shellcheck disable=SC2086
 		stderr=$(k $words 2>&1 >/dev/full) || status=$?
@@ -318,7 +323,8 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 }
 
 @test "a standard output that is full is an error: everything else" {
-	for words in "explain $id $print" "project add" "account add someone" "--help" "account --help" "account add --help" "--version"; do
+	for words in "explain $id $print" "project add" "account add someone" "--help" "account --help" "account add --help" "--version" \
+		"config set rsa-bits 3072"; do
 		status=0
 		# shellcheck disable=SC2086
 		k $words >/dev/full || status=$?
@@ -377,7 +383,7 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 	list=$(k project list)
 	for blocks in 0 1 2 4; do
 		for words in "project add --owner owner" "account add someone" "key add student $(pub student)" "member add $id student" \
-			"key deactivate $print" "group add staff"; do
+			"key deactivate $print" "group add staff" "config set rsa-bits 3072"; do
 			# The sentences go to a pipe, which has no limit.
 			run bash -c "(ulimit -f $blocks && exec keyacct --dir $db $words) 2>&1 | cat; exit \${PIPESTATUS[0]}"
 			echo "$blocks: $words: $status $output"

@@ -127,6 +127,7 @@ test_types(void **state)
 {
 	static const char *const unknown[] = {"", "ssh-ed2551", "ssh-ed25519x", "SSH-RSA", "ssh-dss", "ssh-ed448",
 	    "ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519 "};
+	size_t listed = 0;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(samples); i++) {
@@ -143,6 +144,14 @@ test_types(void **state)
 		else
 			assert_non_null(strstr(KA_SSHKEY_TYPES, strrchr(type, '-')));
 	}
+	/* Each type is listed once. */
+	for (size_t i = 0; ka_sshkey_type(i) != NULL; i++) {
+		const char *name = ka_sshkey_type(i);
+
+		assert_ptr_equal(ka_sshkey_find_type(name, strlen(name)), name);
+		listed++;
+	}
+	assert_int_equal(listed, 7);
 	load(&samples[ED]);
 	for (size_t i = 0; i < COUNT(unknown); i++) {
 		assert_null(ka_sshkey_find_type(unknown[i], strlen(unknown[i])));
