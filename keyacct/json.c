@@ -1,5 +1,8 @@
 #include "keyacct/json.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/access.h"
 #include "common/address.h"
 #include "common/time.h"
@@ -76,13 +79,42 @@ project_state(enum ka_project_state state)
 	return "deleted";
 }
 
+/* One field for each setting, named as JSON has names: "sftp_only". */
+static int
+add_policy(json_t *object, uint32_t policy)
+{
+	for (const char *const *setting = ka_policy_settings; *setting != NULL; setting++) {
+		const char *value = ka_policy_get(policy, *setting);
+		char field[32];
+
+		(void)snprintf(field, sizeof(field), "%s", *setting);
+		for (char *c = field; *c != '\0'; c++)
+			if (*c == '-')
+				*c = '_';
+		if (json_object_set_new(object, field,
+			ka_policy_is_switch(*setting) ? json_boolean(strcmp(value, "on") == 0) : json_string(value)) !=
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
 json_t *
 json_project(const struct ka_project *p)
 {
-	return json_pack("{s:s,s:o,s:o,s:s,s:b,s:b,s:I,s:s,s:s,s:o}", "type", "project", "id", json_uuid(p->id),
-	    "title", json_text(p->title), "state", project_state(p->state), "ssh", p->ssh, "agent",
-	    (p->policy & KA_POLICY_AGENT) != 0, "uid", (json_int_t)p->uid, "home", p->home, "shell", p->shell,
+	json_t *object = json_pack("{s:s,s:o,s:o,s:s,s:b}", "type", "project", "id", json_uuid(p->id), "title",
+	    json_text(p->title), "state", project_state(p->state), "ssh", p->ssh);
+	json_t *rest = json_pack("{s:I,s:s,s:s,s:o}", "uid", (json_int_t)p->uid, "home", p->home, "shell", p->shell,
 	    "created", json_time(p->created_s));
+
+	if (object != NULL && add_policy(object, p->policy) == 0 && rest != NULL &&
+	    json_object_update(object, rest) == 0) {
+		json_decref(rest);
+		return object;
+	}
+	json_decref(object);
+	json_decref(rest);
+	return NULL;
 }
 
 json_t *

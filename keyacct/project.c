@@ -32,6 +32,10 @@ static const struct show_column show_columns[] = {
     {"state", "state", SHOW_TEXT},
     {"ssh", "ssh", SHOW_TEXT},
     {"agent", "agent", SHOW_TEXT},
+    {"tcp", "tcp", SHOW_TEXT},
+    {"x11", "x11", SHOW_TEXT},
+    {"pty", "pty", SHOW_TEXT},
+    {"sftp-only", "sftp_only", SHOW_TEXT},
     {"login", "login", SHOW_TEXT},
     {"uid", "uid", SHOW_TEXT},
     {"home", "home", SHOW_TEXT},
@@ -90,11 +94,25 @@ describe(
 	return add_members(store, project, *object);
 }
 
+/* What --agent, --tcp and so on say, laid over ${policy}. */
+static enum ka_result
+read_policy(const struct cli *cli, uint32_t *policy, struct ka_error *err)
+{
+	for (const char *const *name = ka_policy_settings; *name != NULL; name++) {
+		const char *value = cli_value(cli, *name, 0);
+
+		if (value != NULL && ka_policy_set(policy, *name, value) != KA_OK)
+			return ka_result_fail(err, KA_INVALID, "--%s \"%s\": write %s", *name, value,
+			    ka_policy_is_switch(*name) ? "on or off" : "off, loopback or on");
+	}
+	return KA_OK;
+}
+
 /* What --title, --home and so on say, laid over ${project}. */
 static enum ka_result
 read_fields(const struct cli *cli, struct ka_project *project, struct ka_error *err)
 {
-	const char *ssh = cli_value(cli, "ssh", 0), *agent = cli_value(cli, "agent", 0);
+	const char *ssh = cli_value(cli, "ssh", 0);
 	enum ka_result r;
 
 	if ((r = cli_text(cli, "title", project->title, sizeof(project->title), err)) != KA_OK ||
@@ -103,14 +121,9 @@ read_fields(const struct cli *cli, struct ka_project *project, struct ka_error *
 		return r;
 	if (ssh != NULL && strcmp(ssh, "on") != 0 && strcmp(ssh, "off") != 0)
 		return ka_result_fail(err, KA_INVALID, "--ssh \"%s\": write on or off", ssh);
-	if (agent != NULL && strcmp(agent, "on") != 0 && strcmp(agent, "off") != 0)
-		return ka_result_fail(err, KA_INVALID, "--agent \"%s\": write on or off", agent);
 	if (ssh != NULL)
 		project->ssh = strcmp(ssh, "on") == 0;
-	if (agent != NULL)
-		project->policy =
-		    strcmp(agent, "on") == 0 ? project->policy | KA_POLICY_AGENT : project->policy & ~KA_POLICY_AGENT;
-	return KA_OK;
+	return read_policy(cli, &project->policy, err);
 }
 
 /* sshd refuses a user whose shell it cannot run, with a word in its log alone. */
@@ -308,6 +321,10 @@ static const struct cli_option set_options[] = {
     {"shell", "FILE", "its login shell", false},
     {"ssh", "on|off", "may anyone log in", false},
     {"agent", "on|off", "agent forwarding", false},
+    {"tcp", "off|loopback|on", "port forwarding: none, to this host, to any", false},
+    {"x11", "on|off", "X11 forwarding", false},
+    {"pty", "on|off", "terminals", false},
+    {"sftp-only", "on|off", "file transfer by SFTP, and nothing else", false},
     {0},
 };
 
@@ -317,8 +334,9 @@ set(const struct cli *cli, struct ka_store *store, struct ka_project *project, s
 	enum ka_result r;
 
 	if (!cli_given(cli, set_options))
-		return ka_result_fail(
-		    err, KA_INVALID, "nothing to change: give one of --title, --home, --shell, --ssh and --agent");
+		return ka_result_fail(err, KA_INVALID,
+		    "nothing to change: give one of --title, --home, --shell, --ssh, --agent, "
+		    "--tcp, --x11, --pty and --sftp-only");
 	if ((r = read_fields(cli, project, err)) != KA_OK)
 		return r;
 	check_shell(cli, project);
@@ -383,6 +401,10 @@ static const struct cli_option add_options[] = {
     {"shell", "FILE", "its login shell (/bin/bash)", false},
     {"ssh", "on|off", "may anyone log in (on)", false},
     {"agent", "on|off", "agent forwarding (on)", false},
+    {"tcp", "off|loopback|on", "port forwarding: none, to this host, to any (off)", false},
+    {"x11", "on|off", "X11 forwarding (off)", false},
+    {"pty", "on|off", "terminals (on)", false},
+    {"sftp-only", "on|off", "file transfer by SFTP, and nothing else (off)", false},
     {"host", "HOST", "the host name to show", false},
     {0},
 };

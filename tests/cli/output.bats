@@ -28,7 +28,7 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 	k group add-member staff student
 	k member add $id @staff
 	same "created email handle id keys name projects state type" "$(fields "$(k --json account list | jq '.[0]')")"
-	same "agent collaborators created home id last_used login owners shell ssh state title type uid" \
+	same "agent collaborators created home id last_used login owners pty sftp_only shell ssh state tcp title type uid x11" \
 		"$(fields "$(k --json project list | jq '.[0]')")"
 	same "account created expires handle not_before project role type" "$(fields "$(k --json member list $id | jq '.[] | select(.handle == "owner")')")"
 	same "created expires group handle not_before project role type" "$(fields "$(k --json member list $id | jq '.[] | select(.handle == "@staff")')")"

@@ -160,6 +160,32 @@ name=829e7b5693d611e7ae8ee70cea5e8cd7
 	done
 }
 
+# policy PROJECT: its settings as one line
+policy() { value '"\(.agent) \(.tcp) \(.x11) \(.pty) \(.sftp_only)"' project show "$1"; }
+
+@test "a policy: its defaults, each setting on its own, and what is none" {
+	k project add $id
+	same "true off false true false" "$(policy $id)"
+	try 0 k project set $id --tcp loopback
+	same "true loopback false true false" "$(policy $id)"
+	try 0 k project set $id --x11 on --pty off
+	same "true loopback true false false" "$(policy $id)"
+	try 0 k project set $id --sftp-only on --agent off --tcp on
+	same "false on true false true" "$(policy $id)"
+	try 0 k project set $id --title Climate
+	same "false on true false true" "$(policy $id)"
+	same "agent no|tcp on|x11 yes|pty no|sftp-only yes|" \
+		"$(k project show $id | tr -s ' ' | grep -E '^(agent|tcp|x11|pty|sftp-only) ' | tr '\n' '|')"
+	same "true loopback true false true" "$(policy "$(value .id project add --tcp loopback --x11 on --pty off --sftp-only on)")"
+	for bad in LOOPBACK localhost yes ''; do
+		refused 2 "--tcp \"$bad\": write off, loopback or on" k project set $id --tcp "$bad"
+		refused 2 "--x11 \"$bad\": write on or off" k project add --x11 "$bad"
+		refused 2 "--pty \"$bad\": write on or off" k project set $id --pty "$bad"
+		refused 2 "--sftp-only \"$bad\": write on or off" k project set $id --title New --sftp-only "$bad"
+	done
+	same "false on true false true Climate" "$(policy $id) $(value .title project show $id)"
+}
+
 @test "set changes what it names and nothing else" {
 	k project add $id --title Climate --home /srv/climate --shell /bin/sh
 	before=$(k --json project show $id)
@@ -173,7 +199,7 @@ name=829e7b5693d611e7ae8ee70cea5e8cd7
 
 @test "set without an option is an error: there is nothing to change" {
 	k project add $id
-	refused 2 "nothing to change: give one of --title, --home, --shell, --ssh and --agent" k project set $id
+	refused 2 "nothing to change: give one of --title, --home, --shell, --ssh, --agent, --tcp, --x11, --pty and --sftp-only" k project set $id
 }
 
 @test "a home or shell is an absolute path without a colon" {
