@@ -74,12 +74,12 @@ host_sshd_ask(const char *user, const char *address)
 }
 
 bool
-host_sshd_value(const char *config, const char *keyword, char *value, size_t size)
+host_sshd_value(const char *config, const char *keyword, unsigned nth, char *value, size_t size)
 {
 	size_t len = strlen(keyword);
 
 	for (const char *line = config; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
-		if (strncasecmp(line, keyword, len) != 0 || line[len] != ' ')
+		if (strncasecmp(line, keyword, len) != 0 || line[len] != ' ' || nth-- > 0)
 			continue;
 		line += len + 1;
 		(void)snprintf(value, size, "%.*s", (int)strcspn(line, "\n"), line);
@@ -95,7 +95,7 @@ host_sshd_refusal(const char *config, enum ka_request request, unsigned nth, cha
 		char value[128];
 
 		if (keywords[i].request != request ||
-		    !host_sshd_value(config, keywords[i].keyword, value, sizeof(value)) ||
+		    !host_sshd_value(config, keywords[i].keyword, 0, value, sizeof(value)) ||
 		    strcmp(value, keywords[i].passes) == 0 || nth-- > 0)
 			continue;
 		(void)snprintf(setting, size, "%s %s", keywords[i].keyword, value);

@@ -17,10 +17,10 @@
 char *host_sshd_ask(const char *user, const char *address);
 
 /**
- * host_sshd_value(config, keyword, value, size):
- * The value of ${keyword}, cut to ${size}. Returns false when there is no such line.
+ * host_sshd_value(config, keyword, nth, value, size):
+ * The value of the ${nth} (from 0) line of ${keyword}, cut to ${size}. Returns false when there is no such line.
  */
-bool host_sshd_value(const char *config, const char *keyword, char *value, size_t size);
+bool host_sshd_value(const char *config, const char *keyword, unsigned nth, char *value, size_t size);
 
 /**
  * host_sshd_refusal(config, request, nth, setting, size):

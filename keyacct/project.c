@@ -12,6 +12,7 @@
 #include "common/membership.h"
 #include "common/model.h"
 #include "common/usage.h"
+#include "keyacct/admitted.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
 #include "keyacct/show.h"
@@ -36,7 +37,6 @@ static const struct show_column show_columns[] = {
     {"x11", "x11", SHOW_TEXT},
     {"pty", "pty", SHOW_TEXT},
     {"sftp-only", "sftp_only", SHOW_TEXT},
-    {"login", "login", SHOW_TEXT},
     {"uid", "uid", SHOW_TEXT},
     {"home", "home", SHOW_TEXT},
     {"shell", "shell", SHOW_TEXT},
@@ -268,6 +268,59 @@ run_list(struct cli *cli)
 	return cli_fail(cli, r, &err);
 }
 
+/* One key that opens the project: whose it is, and what it is called. */
+static enum ka_result
+append_key(struct ka_store *store, const struct ka_access_answer *answer,
+    const struct ka_access_registration *registration, void *keys)
+{
+	char fingerprint[KA_SHA256_TEXT_LEN];
+
+	(void)store;
+	(void)answer;
+	ka_fingerprint_format(registration->key.sha256, fingerprint);
+	if (json_array_append_new(keys, json_pack("{s:s,s:s,s:s}", "handle", registration->account.handle, "title",
+					    registration->key.title, "fingerprint", fingerprint)) != 0)
+		return KA_UNAVAIL;
+	return KA_OK;
+}
+
+/* What one project shows beyond a listing: the keys that open it now. */
+static enum ka_result
+add_keys(struct cli *cli, struct ka_store *store, const struct ka_project *project, json_t *object)
+{
+	json_t *keys = json_array();
+
+	if (json_object_set_new(object, "keys", keys) != 0)
+		return KA_UNAVAIL;
+	return admitted_each(cli, store, project, append_key, keys);
+}
+
+/* For people: first what everybody wants to know, last the keys, one a line. */
+static enum cli_status
+print_project(struct cli *cli, json_t *object)
+{
+	const char *login = json_string_value(json_object_get(object, "login"));
+	json_t *keys = json_incref(json_object_get(object, "keys")), *key;
+	enum cli_status status;
+	size_t i;
+
+	if (!cli->json && login != NULL)
+		(void)printf("Use the following username@host: %s\n\n", login + strlen("ssh "));
+	status = show_object(cli, object, show_columns);
+	if (!cli->json && json_array_size(keys) == 0)
+		(void)printf("%-16s none\n", "keys");
+	json_array_foreach(keys, i, key)
+	{
+		if (!cli->json)
+			(void)printf("%-16s %s of %s, \"%s\"\n", i == 0 ? "keys" : "",
+			    json_string_value(json_object_get(key, "fingerprint")),
+			    json_string_value(json_object_get(key, "handle")),
+			    json_string_value(json_object_get(key, "title")));
+	}
+	json_decref(keys);
+	return status;
+}
+
 static enum cli_status
 run_show(struct cli *cli)
 {
@@ -280,12 +333,13 @@ run_show(struct cli *cli)
 
 	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
 	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
-	    (r = describe(cli, store, usage, &project, &object)) != KA_OK)
+	    ((r = describe(cli, store, usage, &project, &object)) != KA_OK ||
+		(r = add_keys(cli, store, &project, object)) != KA_OK))
 		(void)ka_store_fail(store, r, &err);
 	ka_usage_close(usage);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return show_object(cli, object, show_columns);
+		return print_project(cli, object);
 	json_decref(object);
 	return cli_fail(cli, r, &err);
 }

@@ -157,7 +157,7 @@ fields() {
 	k group add staff >/dev/null
 	k member add "$project" @staff >/dev/null
 	agree "account" "$(fields account)" "$(value '.[0] | keys[]' account list | sort)"
-	agree "project" "$(fields project)" "$(value '.[0] | keys[]' project list | sort)"
+	agree "project" "$(fields project)" "$(value '(keys[], (.keys[] | keys[]))' project show "$project" | sort -u)"
 	agree "member" "$(fields member)" "$(value '.[] | keys[]' member list "$project" | sort -u)"
 	agree "group" "$(fields group)" "$(value '.[0] | keys[]' group list | sort)"
 	agree "key" "$(fields key)" "$(value '.[0] | keys[]' key list | sort)"

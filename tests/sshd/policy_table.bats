@@ -135,16 +135,38 @@ terminal_() { yes_if "$(login owner "$1" -tt tty 2>/dev/null | tr -d '\r' | sed 
 agent_() { yes_if "$(login owner "$1" -A 'ssh-add -l || echo "[$SSH_AUTH_SOCK]"' 2>/dev/null)" "$(ssh-keygen -lf "$D/owner.pub")"; }
 display_() { yes_if "$(login owner "$1" -Y 'echo "[$DISPLAY]"' 2>/dev/null | sed 's/localhost:[0-9.]*/display/')" "[display]"; }
 
+# The same for a session that is SFTP, which sftp-only lets through: a socket of the agent's there would be anybody's in
+# the project.
+with_sftp() { timeout 20 ssh -F "$D/config" -i "$D/owner" -l "$1" "${@:2}" -s projects sftp; }
+not_failed() { if grep -qE "$2" <<<"$1"; then echo no; else echo yes; fi; }
+terminal_with_sftp_() { not_failed "$(with_sftp "$1" -tt 2>&1 </dev/null | tr -d '\0')" "^PTY allocation request failed"; }
+display_with_sftp_() { not_failed "$(with_sftp "$1" -Y 2>&1 </dev/null | tr -d '\0')" "^X11 forwarding request failed"; }
+agent_with_sftp_() {
+	local sockets
+	coproc SFTP_SESSION { with_sftp "$1" -A 2>&1 3>&-; }
+	# Its version, after which the session is as it is going to be: the server answers in the order of the requests.
+	printf '\0\0\0\5\1\0\0\0\3' >&"${SFTP_SESSION[1]}"
+	head -c 4 <&"${SFTP_SESSION[0]}" >/dev/null
+	sockets=$(find /tmp -maxdepth 2 -path '/tmp/ssh-*/agent.*' -user "$1" | wc -l)
+	eval "exec ${SFTP_SESSION[1]}>&-"
+	wait "$SFTP_SESSION_PID" || :
+	case $sockets in
+	0) echo no ;;
+	1) echo yes ;;
+	*) echo "$sockets" ;;
+	esac
+}
+
 @test "-t: a terminal" {
-	row "-t (terminal)" terminal_
+	row "-t (terminal)" terminal_ terminal_with_sftp_
 }
 
 @test "-A: the agent" {
-	row "-A (agent)" agent_
+	row "-A (agent)" agent_ agent_with_sftp_
 }
 
 @test "-X: the display" {
-	row "-X, -Y (X11)" display_
+	row "-X, -Y (X11)" display_ display_with_sftp_
 }
 
 # connect USER SSH-OPTION...: a connection that runs nothing. ssh -f returns when what it asked for is there.
@@ -269,13 +291,14 @@ listens() { ss -Hltn "sport = :7100" | awk '{print $4}'; }
 
 @test "-R listens on the loopback addresses alone, whatever is asked and the host's GatewayPorts" {
 	for where in 7100 '*:7100' :7100 0.0.0.0:7100 192.0.2.1:7100; do
-		if connect $LOOPBACK -R "$where:127.0.0.1:7001"; then
-			[ "$(listens)" = 127.0.0.1:7100 ]
-			disconnect
-		fi
 		connect $ON -R "$where:127.0.0.1:7001"
 		[ "$(listens)" = 127.0.0.1:7100 ]
 		disconnect
+	done
+	# With tcp loopback the policy says no by itself.
+	for where in 0.0.0.0:7100 192.0.2.1:7100; do
+		refute connect $LOOPBACK -R "$where:127.0.0.1:7001"
+		[ -z "$(listens)" ]
 	done
 	# A local user of this host has what the host gives.
 	connect local -R 7100:127.0.0.1:7001
