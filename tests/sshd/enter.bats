@@ -223,3 +223,13 @@ teardown() { rm -f "$D"/got*; }
 	run login owner $P '/usr/libexec/enter-bubblewrap -c "echo \$0 from inside"'
 	[ "$output" = "/bin/bash from inside" ]
 }
+
+@test "an entry program alone is no boundary: with a home that members write, their code runs in it" {
+	T=$(new_project owner)
+	login owner $T 'printf "LD_PRELOAD=%s/mine.so\n" ~ >.pam_environment'
+	install -m 755 /bin/true /usr/local/libexec/refuse
+	keyacct project set $T --shell /usr/local/libexec/refuse
+	run login owner $T true
+	# The loader was told to load it into that program, and did not find it.
+	[[ $output == *"ERROR: ld.so: object '/projects/$(hyphened $T)/mine.so' from LD_PRELOAD cannot be preloaded"* ]]
+}

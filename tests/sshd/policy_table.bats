@@ -129,6 +129,27 @@ sftp_() {
 	row "sftp, scp, sshfs" scp_ sftp_
 }
 
+@test "with sftp-only no shell runs, so a start file that a member wrote does not either" {
+	T=$(new_project owner)
+	login owner $T 'sed -i "1i touch ~/started" .bashrc; rm -f started'
+	[ "$(scp_ $T)" = yes ]
+	home=/projects/$(hyphened $T)
+	# With the host's external server it does: so the question was put well.
+	[ -e $home/started ]
+	rm $home/started
+	keyacct project set $T --sftp-only on
+	[ "$(scp_ $T)$(sftp_ $T)" = yesyes ]
+	run login owner $T true
+	[ "$status" -eq 1 ]
+	[ ! -e $home/started ]
+	# It needs no shell that anybody could use.
+	keyacct project set $T --shell /usr/sbin/nologin
+	[ "$(sftp_ $T)" = yes ]
+	# The files are the host's.
+	run sftp -q -b - -F "$D/config" -i "$D/owner" $T@projects <<<'ls /etc/passwd'
+	[ "$status" -eq 0 ]
+}
+
 # Sessions
 
 terminal_() { yes_if "$(login owner "$1" -tt tty 2>/dev/null | tr -d '\r' | sed 's,/dev/pts/[0-9]*,pts,')" pts; }
