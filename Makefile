@@ -44,7 +44,7 @@ LINK         = $(CC) $(CFLAGS) $(SANITIZE) $(LDHARDEN) $(LDFLAGS)
 STATIC       = $(if $(SANITIZE),,-static-pie)
 
 # What NSS, PAM and the helper are made of: libc alone.
-CORE   := uuid time base64 fingerprint text address table record view access logline spool session result
+CORE   := uuid time base64 fingerprint text address table policy record view access logline spool session result
 # What only root's tool may use: liblmdb, libcrypto.
 ADMIN  := lock store_file store catalog registration membership model settings check usage sshkey paste
 TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
@@ -199,13 +199,14 @@ MODULES = $B
 # Over a host in service: no process may ever find a file missing or half written.
 replace = $(INSTALL) -m $1 $2 $(DESTDIR)$3/.$(notdir $2).new && mv -f $(DESTDIR)$3/.$(notdir $2).new $(DESTDIR)$3/$(notdir $2)
 install: all
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 \
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR)/examples $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 \
 	    $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
 	$(call replace,644,$(MODULES)/libnss_keyacct.so.2,$(LIBDIR))
 	$(call replace,644,$(MODULES)/pam_keyacct.so,$(PAMDIR))
 	$(call replace,755,$B/keyacct-keys,$(LIBEXECDIR))
 	$(call replace,755,$B/keyacct,$(SBINDIR))
 	$(INSTALL) -m 644 $B/00-keyacct.conf share/sshd.account.pam share/sshd.session.pam share/nsswitch.sed $(DESTDIR)$(SHAREDIR)/
+	$(INSTALL) -m 755 $(wildcard examples/*) $(DESTDIR)$(SHAREDIR)/examples/
 	$(INSTALL) -m 644 share/keyacct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/keyacct.conf
 	$(INSTALL) -m 644 share/keyacct.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/keyacct.conf
 	$(foreach n,5 7 8,$(INSTALL) -m 644 $(wildcard */*.$n) $(DESTDIR)$(MANDIR)/man$n/ &&) :

@@ -449,11 +449,11 @@ void
 ka_access_options(
     const struct ka_access_answer *answer, const struct ka_key *key, char options[static KA_ACCESS_OPTIONS_LEN])
 {
-	bool open = answer->reason == KA_REASON_GRANTED;
-	bool agent = open && (answer->project.policy & KA_POLICY_AGENT) != 0;
 	bool verify = answer->settings.security_keys == KA_SECURITY_KEYS_VERIFIED;
+	char policy[KA_POLICY_OPTIONS_LEN] = "";
 
-	(void)snprintf(options, KA_ACCESS_OPTIONS_LEN, "restrict%s%s%s%s%s%s", open ? ",pty" : "",
-	    agent ? ",agent-forwarding" : "", verify ? ",verify-required" : "", key->from[0] != '\0' ? ",from=\"" : "",
-	    key->from, key->from[0] != '\0' ? "\"" : "");
+	if (answer->reason == KA_REASON_GRANTED)
+		ka_policy_options(answer->project.policy, policy);
+	(void)snprintf(options, KA_ACCESS_OPTIONS_LEN, "restrict%s%s%s%s%s", policy, verify ? ",verify-required" : "",
+	    key->from[0] != '\0' ? ",from=\"" : "", key->from, key->from[0] != '\0' ? "\"" : "");
 }

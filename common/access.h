@@ -14,7 +14,7 @@
 #include "common/result.h"
 #include "common/view.h"
 
-#define KA_ACCESS_OPTIONS_LEN (KA_FROM_LEN + 64)
+#define KA_ACCESS_OPTIONS_LEN (KA_FROM_LEN + KA_POLICY_OPTIONS_LEN + 64)
 
 /*
  * Why not. The later a reason stands in this list, the closer it came: of several registrations that all fail, the one

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "common/fingerprint.h"
+#include "common/policy.h"
 #include "common/result.h"
 #include "common/table.h"
 #include "common/uuid.h"
@@ -53,13 +54,11 @@ enum ka_account_state { KA_ACCOUNT_ACTIVE = 1, KA_ACCOUNT_SUSPENDED };
 enum ka_key_state { KA_KEY_ACTIVE = 1, KA_KEY_INACTIVE };
 enum ka_role { KA_ROLE_COLLABORATOR = 1, KA_ROLE_OWNER }; /* a higher role counts more */
 
-#define KA_POLICY_AGENT 1U /* agent forwarding is allowed */
-
 struct ka_project {
 	uint8_t id[KA_UUID_LEN];
 	enum ka_project_state state;
 	bool ssh;
-	uint32_t policy; /* KA_POLICY_* */
+	uint32_t policy; /* common/policy.h */
 	uint32_t uid;    /* and gid */
 	int64_t created_s;
 	char title[KA_TITLE_LEN];

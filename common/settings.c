@@ -190,22 +190,32 @@ format_git_author(const struct ka_settings *s, char text[static KA_SETTINGS_VALU
 	(void)snprintf(text, KA_SETTINGS_VALUE_LEN, "%s", s->git_author ? "on" : "off");
 }
 
+/* The policy of new projects, whose values common/policy knows. */
+
 static enum ka_result
-parse_agent(const char *text, struct ka_settings *s, struct ka_error *err)
+read_policy(const char *name, const char *text, struct ka_settings *s, struct ka_error *err)
 {
-	bool on;
-	enum ka_result r = read_switch("agent", text, &on, err);
-
-	if (r == KA_OK)
-		s->policy = on ? s->policy | KA_POLICY_AGENT : s->policy & ~KA_POLICY_AGENT;
-	return r;
+	if (ka_policy_set(&s->policy, name, text) == KA_OK)
+		return KA_OK;
+	return ka_result_fail(err, KA_INVALID, "%s \"%.300s\": write %s", name, text,
+	    ka_policy_is_switch(name) ? "on or off" : "off, loopback or on");
 }
 
-static void
-format_agent(const struct ka_settings *s, char text[static KA_SETTINGS_VALUE_LEN])
-{
-	(void)snprintf(text, KA_SETTINGS_VALUE_LEN, "%s", (s->policy & KA_POLICY_AGENT) != 0 ? "on" : "off");
-}
+#define POLICY(id, name)                                                                                \
+	static enum ka_result parse_##id(const char *text, struct ka_settings *s, struct ka_error *err) \
+	{                                                                                               \
+		return read_policy(name, text, s, err);                                                 \
+	}                                                                                               \
+	static void format_##id(const struct ka_settings *s, char text[static KA_SETTINGS_VALUE_LEN])   \
+	{                                                                                               \
+		(void)snprintf(text, KA_SETTINGS_VALUE_LEN, "%s", ka_policy_get(s->policy, name));      \
+	}
+
+POLICY(agent, "agent")
+POLICY(tcp, "tcp")
+POLICY(x11, "x11")
+POLICY(pty, "pty")
+POLICY(sftp_only, "sftp-only")
 
 /* Paths, to the letter */
 
@@ -270,6 +280,11 @@ const struct ka_setting ka_settings_table[] = {
     {"homes", "where the homes of new projects are: an absolute path of at most 470 bytes", parse_homes, format_homes},
     {"shell", "the login shell of new projects: an absolute path", parse_shell, format_shell},
     {"agent", "may an agent be forwarded into new projects: on or off", parse_agent, format_agent},
+    {"tcp", "may ports be forwarded through new projects: off, loopback (this host's own) or on", parse_tcp,
+	format_tcp},
+    {"x11", "may X11 be forwarded out of new projects: on or off", parse_x11, format_x11},
+    {"pty", "do new projects have terminals: on or off", parse_pty, format_pty},
+    {"sftp-only", "are new projects for file transfer by SFTP alone: on or off", parse_sftp_only, format_sftp_only},
     {0},
 };
 

@@ -10,6 +10,7 @@
 #include "common/catalog.h"
 #include "common/sshkey.h"
 #include "common/time.h"
+#include "keyacct/admitted.h"
 #include "keyacct/cli.h"
 #include "keyacct/show.h"
 
@@ -43,77 +44,24 @@ append_line(struct ka_store *store, const struct ka_key *key, int64_t until_s, c
 	return KA_OK;
 }
 
-/* As a login now, from anywhere: from= says the rest. */
-static void
-ask_here_and_now(struct ka_access_question *q)
-{
-	static char host[256];
-
-	(void)gethostname(host, sizeof(host) - 1);
-	q->at_s = ka_time_now();
-	q->host = host;
-}
-
-/* One registration, if the decision lets it into the project. */
+/* A line for one registration that may enter the project. */
 static enum ka_result
-append_if_granted(const struct cli *cli, struct ka_store *store, const struct ka_project *project,
-    const struct ka_account *account, const struct ka_key *key, json_t *lines)
+append_admitted(struct ka_store *store, const struct ka_access_answer *answer,
+    const struct ka_access_registration *registration, void *lines)
 {
-	static struct ka_access_answer answer;
-	struct ka_access_question q = {.address_to_sshd = true};
 	char options[KA_ACCESS_OPTIONS_LEN];
-	enum ka_result r;
 
-	ask_here_and_now(&q);
-	memcpy(q.project, project->id, KA_UUID_LEN);
-	memcpy(q.sha256, key->sha256, KA_SHA256_LEN);
-	if ((r = ka_access_ask(cli->dir, &q, &answer)) != KA_OK || answer.reason != KA_REASON_GRANTED)
-		return r;
-	for (size_t i = 0; i < answer.admitting; i++) {
-		if (memcmp(answer.registration[i].key.account, account->id, KA_UUID_LEN) != 0)
-			continue;
-		ka_access_options(&answer, &answer.registration[i].key, options);
-		return append_line(store, key, answer.registration[i].until_s, options, account->handle, lines);
-	}
-	return KA_OK;
-}
-
-static enum ka_result
-append_account(const struct cli *cli, struct ka_store *store, const struct ka_project *project,
-    const struct ka_account *account, json_t *lines)
-{
-	struct ka_row row = {.keylen = 0};
-	struct ka_key key;
-	enum ka_result r;
-
-	while ((r = ka_catalog_next_key_of(store, account->id, &row, &key)) == KA_OK)
-		if ((r = append_if_granted(cli, store, project, account, &key, lines)) != KA_OK)
-			return r;
-	return r == KA_NOTFOUND ? KA_OK : r;
-}
-
-/* Whoever may enter the project, each account once, however many of its groups are members. */
-static enum ka_result
-collect_project(const struct cli *cli, struct ka_store *store, const struct ka_project *project, json_t *lines)
-{
-	struct ka_row row = {.keylen = 0};
-	struct ka_account account;
-	enum ka_result r;
-
-	while ((r = ka_catalog_next_account(store, &row, &account)) == KA_OK) {
-		if ((r = ka_catalog_is_member(store, project->id, account.id)) == KA_NOTFOUND)
-			continue;
-		if (r != KA_OK || (r = append_account(cli, store, project, &account, lines)) != KA_OK)
-			return r;
-	}
-	return r == KA_NOTFOUND ? KA_OK : r;
+	ka_access_options(answer, &registration->key, options);
+	return append_line(
+	    store, &registration->key, registration->until_s, options, registration->account.handle, lines);
 }
 
 /* All of a person's keys that are valid now, for a machine of that person's own: keys for single projects stay out. */
 static enum ka_result
 collect_account(struct ka_store *store, const struct ka_account *account, json_t *lines)
 {
-	struct ka_access_question q = {.address_to_sshd = true};
+	struct ka_access_question q = {.at_s = ka_time_now(), .address_to_sshd = true};
+	static char host[256];
 	struct ka_row row = {.keylen = 0};
 	struct ka_settings settings;
 	struct ka_key key;
@@ -121,7 +69,8 @@ collect_account(struct ka_store *store, const struct ka_account *account, json_t
 
 	if ((r = ka_store_settings(store, &settings)) != KA_OK)
 		return r;
-	ask_here_and_now(&q);
+	(void)gethostname(host, sizeof(host) - 1);
+	q.host = host;
 	while ((r = ka_catalog_next_key_of(store, account->id, &row, &key)) == KA_OK) {
 		char options[KA_FROM_LEN + 16] = "";
 
@@ -146,7 +95,7 @@ collect(const struct cli *cli, struct ka_store *store, json_t *lines, struct ka_
 	if (!ka_record_handle_ok(cli->args[0]))
 		r = ka_catalog_find_project(store, cli->args[0], &project, err);
 	if (r == KA_OK) {
-		r = collect_project(cli, store, &project, lines);
+		r = admitted_each(cli, store, &project, append_admitted, lines);
 	} else {
 		if (r != KA_NOTFOUND)
 			return r;

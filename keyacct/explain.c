@@ -12,6 +12,7 @@
 #include "common/catalog.h"
 #include "common/time.h"
 #include "keyacct/cli.h"
+#include "keyacct/host_sshd.h"
 #include "keyacct/input.h"
 #include "keyacct/json.h"
 #include "keyacct/show.h"
@@ -86,6 +87,51 @@ json_step(const struct ka_access_registration *reg)
 	return object;
 }
 
+/* The settings that refuse a request, the project's before those of this host's sshd. */
+static json_t *
+json_refusing(uint32_t policy, const char *config, enum ka_request request)
+{
+	const char *refusal = ka_policy_refusal(policy, request);
+	json_t *settings = json_array();
+	char setting[160];
+
+	if (refusal != NULL)
+		(void)json_array_append_new(settings, json_string(refusal));
+	for (unsigned i = 0; config != NULL && host_sshd_refusal(config, request, i, setting, sizeof(setting)); i++)
+		(void)json_array_append_new(settings, json_string(setting));
+	return settings;
+}
+
+/* What a session would be refused, and by which settings. That other hosts' ports are goes without saying where all
+ * are. */
+static json_t *
+json_refused_requests(const struct ka_access_question *q, const struct ka_access_answer *a)
+{
+	char name[KA_UUID_NAME_LEN], address[KA_ADDRESS_TEXT_LEN] = "127.0.0.1";
+	json_t *requests = json_array();
+	bool ports = true;
+	char *config;
+
+	ka_uuid_name(q->project, name);
+	if (q->address_known)
+		ka_address_format(q->address, address);
+	config = host_sshd_ask(name, address);
+	for (unsigned i = 0; i < KA_REQUESTS; i++) {
+		json_t *settings = json_refusing(a->project.policy, config, (enum ka_request)i);
+		bool refused = json_array_size(settings) > 0 && (ports || i != KA_REQUEST_OTHER_HOSTS);
+
+		if (refused)
+			(void)json_array_append_new(
+			    requests, json_pack("{s:s,s:O}", "request", ka_policy_request_name((enum ka_request)i),
+					  "settings", settings));
+		if (i == KA_REQUEST_PORTS)
+			ports = !refused;
+		json_decref(settings);
+	}
+	free(config);
+	return requests;
+}
+
 static json_t *
 json_answer(const struct ka_access_question *q, const struct ka_access_answer *a)
 {
@@ -107,6 +153,8 @@ json_answer(const struct ka_access_question *q, const struct ka_access_answer *a
 	(void)json_object_set_new(object, "account", json_string(best->account.handle));
 	(void)json_object_set_new(object, "role", json_string(ka_access_role_name(best->role)));
 	(void)json_object_set_new(object, "options", json_string(options));
+	if (a->reason == KA_REASON_GRANTED)
+		(void)json_object_set_new(object, "refused_requests", json_refused_requests(q, a));
 	return object;
 }
 
@@ -133,6 +181,25 @@ print_registration(const struct ka_access_registration *reg)
 	    "\n  result      %s: %s\n", ka_access_reason_name(reg->reason), ka_access_reason_text(reg->reason));
 }
 
+static void
+print_refused_requests(const struct ka_access_question *q, const struct ka_access_answer *a)
+{
+	json_t *requests = json_refused_requests(q, a), *request, *setting;
+	size_t i, n;
+
+	json_array_foreach(requests, i, request)
+	{
+		(void)printf(
+		    "%-13s %s", i == 0 ? "refused here" : "", json_string_value(json_object_get(request, "request")));
+		json_array_foreach(json_object_get(request, "settings"), n, setting)
+		{
+			(void)printf("%s%s", n == 0 ? " (" : ", ", json_string_value(setting));
+		}
+		(void)puts(")");
+	}
+	json_decref(requests);
+}
+
 /* The path of the decision, in its order: project, registrations with account, role and limits, result. */
 static void
 print_path(const struct ka_access_question *q, const struct ka_access_answer *a)
@@ -154,6 +221,8 @@ print_path(const struct ka_access_question *q, const struct ka_access_answer *a)
 		(void)printf("taken for     %s, %s\noptions       %s\n", a->registration[0].account.handle,
 		    ka_access_role_name(a->registration[0].role), options);
 	}
+	if (a->reason == KA_REASON_GRANTED)
+		print_refused_requests(q, a);
 	(void)printf("result        %s%s\n",
 	    a->reason == KA_REASON_GRANTED ? "" : "refused: ", ka_access_reason_name(a->reason));
 	(void)printf("              %s\n", ka_access_reason_text(a->reason));

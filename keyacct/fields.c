@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/fingerprint.h"
+#include "common/policy.h"
 #include "common/record.h"
 #include "common/text.h"
 #include "common/time.h"
@@ -40,6 +41,14 @@ print_list(const char *list)
 }
 
 static json_t *
+print_policy(const struct field *f, uint32_t policy)
+{
+	const char *value = ka_policy_get(policy, f->setting);
+
+	return ka_policy_is_switch(f->setting) ? json_boolean(strcmp(value, "on") == 0) : json_string(value);
+}
+
+static json_t *
 print_field(const struct field *f, const void *row)
 {
 	char text[KA_SHA256_TEXT_LEN > KA_MD5_TEXT_LEN ? KA_SHA256_TEXT_LEN : KA_MD5_TEXT_LEN];
@@ -61,8 +70,8 @@ print_field(const struct field *f, const void *row)
 		return json_integer((json_int_t) * (const uint32_t *)at(f, row));
 	case FIELD_BOOL:
 		return json_boolean(*(const bool *)at(f, row));
-	case FIELD_BIT:
-		return json_boolean((*(const uint32_t *)at(f, row) & f->bit) != 0);
+	case FIELD_POLICY:
+		return print_policy(f, *(const uint32_t *)at(f, row));
 	case FIELD_CHOICE:
 		return json_string(f->choices[*(const unsigned *)at(f, row) - 1]);
 	case FIELD_SHA256:
@@ -189,8 +198,11 @@ read_string(const struct field *f, const char *text, void *out, struct ka_error 
 		return read_choice(f, text, out, err);
 	case FIELD_LIST:
 	case FIELD_NUMBER:
+	case FIELD_POLICY:
+		if (!ka_policy_is_switch(f->setting) && ka_policy_set(out, f->setting, text) == KA_OK)
+			return KA_OK;
+		return ka_result_fail(err, KA_INVALID, "\"%s\" cannot be \"%.80s\"", f->name, text);
 	case FIELD_BOOL:
-	case FIELD_BIT:
 	case FIELD_SHA256:
 	case FIELD_MD5:
 		break;
@@ -201,14 +213,12 @@ read_string(const struct field *f, const char *text, void *out, struct ka_error 
 static enum ka_result
 read_boolean(const struct field *f, bool value, void *out, struct ka_error *err)
 {
-	uint32_t *bits = out;
-
 	if (f->kind == FIELD_BOOL)
 		*(bool *)out = value;
-	else if (f->kind == FIELD_BIT)
-		*bits = value ? *bits | f->bit : *bits & ~f->bit;
-	else
+	else if (f->kind != FIELD_POLICY || !ka_policy_is_switch(f->setting))
 		return wrong(f, "neither true nor false", err);
+	else
+		(void)ka_policy_set(out, f->setting, value ? "on" : "off");
 	return KA_OK;
 }
 

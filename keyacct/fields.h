@@ -20,7 +20,7 @@ enum field_kind {
 	FIELD_TIME, /* null for 0 */
 	FIELD_NUMBER,
 	FIELD_BOOL,
-	FIELD_BIT,    /* one of a uint32_t, as true or false */
+	FIELD_POLICY, /* one setting of a project's policy: true and false, or its word */
 	FIELD_CHOICE, /* an enumeration that begins with 1 */
 	FIELD_SHA256,
 	FIELD_MD5,
@@ -32,7 +32,7 @@ struct field {
 	size_t offset, size; /* in its structure */
 	bool derived;        /* printed, and left alone when it is read: it follows from the others */
 	const char *const *choices;
-	uint32_t bit;
+	const char *setting; /* of a policy */
 };
 
 /**

@@ -12,6 +12,7 @@
 #include "common/membership.h"
 #include "common/model.h"
 #include "common/usage.h"
+#include "keyacct/admitted.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
 #include "keyacct/show.h"
@@ -32,7 +33,10 @@ static const struct show_column show_columns[] = {
     {"state", "state", SHOW_TEXT},
     {"ssh", "ssh", SHOW_TEXT},
     {"agent", "agent", SHOW_TEXT},
-    {"login", "login", SHOW_TEXT},
+    {"tcp", "tcp", SHOW_TEXT},
+    {"x11", "x11", SHOW_TEXT},
+    {"pty", "pty", SHOW_TEXT},
+    {"sftp-only", "sftp_only", SHOW_TEXT},
     {"uid", "uid", SHOW_TEXT},
     {"home", "home", SHOW_TEXT},
     {"shell", "shell", SHOW_TEXT},
@@ -91,11 +95,25 @@ describe(
 	return add_members(store, project, *object);
 }
 
+/* What --agent, --tcp and so on say, laid over ${policy}. */
+static enum ka_result
+read_policy(const struct cli *cli, uint32_t *policy, struct ka_error *err)
+{
+	for (const char *const *name = ka_policy_settings; *name != NULL; name++) {
+		const char *value = cli_value(cli, *name, 0);
+
+		if (value != NULL && ka_policy_set(policy, *name, value) != KA_OK)
+			return ka_result_fail(err, KA_INVALID, "--%s \"%s\": write %s", *name, value,
+			    ka_policy_is_switch(*name) ? "on or off" : "off, loopback or on");
+	}
+	return KA_OK;
+}
+
 /* What --title, --home and so on say, laid over ${project}. */
 static enum ka_result
 read_fields(const struct cli *cli, struct ka_project *project, struct ka_error *err)
 {
-	const char *ssh = cli_value(cli, "ssh", 0), *agent = cli_value(cli, "agent", 0);
+	const char *ssh = cli_value(cli, "ssh", 0);
 	enum ka_result r;
 
 	if ((r = cli_text(cli, "title", project->title, sizeof(project->title), err)) != KA_OK ||
@@ -104,14 +122,9 @@ read_fields(const struct cli *cli, struct ka_project *project, struct ka_error *
 		return r;
 	if (ssh != NULL && strcmp(ssh, "on") != 0 && strcmp(ssh, "off") != 0)
 		return ka_result_fail(err, KA_INVALID, "--ssh \"%s\": write on or off", ssh);
-	if (agent != NULL && strcmp(agent, "on") != 0 && strcmp(agent, "off") != 0)
-		return ka_result_fail(err, KA_INVALID, "--agent \"%s\": write on or off", agent);
 	if (ssh != NULL)
 		project->ssh = strcmp(ssh, "on") == 0;
-	if (agent != NULL)
-		project->policy =
-		    strcmp(agent, "on") == 0 ? project->policy | KA_POLICY_AGENT : project->policy & ~KA_POLICY_AGENT;
-	return KA_OK;
+	return read_policy(cli, &project->policy, err);
 }
 
 /* --uid adopts the files of a user who is gone. While that user is there, two people would own the same files. */
@@ -246,6 +259,59 @@ run_list(struct cli *cli)
 	return cli_fail(cli, r, &err);
 }
 
+/* One key that opens the project: whose it is, and what it is called. */
+static enum ka_result
+append_key(struct ka_store *store, const struct ka_access_answer *answer,
+    const struct ka_access_registration *registration, void *keys)
+{
+	char fingerprint[KA_SHA256_TEXT_LEN];
+
+	(void)store;
+	(void)answer;
+	ka_fingerprint_format(registration->key.sha256, fingerprint);
+	if (json_array_append_new(keys, json_pack("{s:s,s:s,s:s}", "handle", registration->account.handle, "title",
+					    registration->key.title, "fingerprint", fingerprint)) != 0)
+		return KA_UNAVAIL;
+	return KA_OK;
+}
+
+/* What one project shows beyond a listing: the keys that open it now. */
+static enum ka_result
+add_keys(struct cli *cli, struct ka_store *store, const struct ka_project *project, json_t *object)
+{
+	json_t *keys = json_array();
+
+	if (json_object_set_new(object, "keys", keys) != 0)
+		return KA_UNAVAIL;
+	return admitted_each(cli, store, project, append_key, keys);
+}
+
+/* For people: first what everybody wants to know, last the keys, one a line. */
+static enum cli_status
+print_project(struct cli *cli, json_t *object)
+{
+	const char *login = json_string_value(json_object_get(object, "login"));
+	json_t *keys = json_incref(json_object_get(object, "keys")), *key;
+	enum cli_status status;
+	size_t i;
+
+	if (!cli->json && login != NULL)
+		(void)printf("Use the following username@host: %s\n\n", login + strlen("ssh "));
+	status = show_object(cli, object, show_columns);
+	if (!cli->json && json_array_size(keys) == 0)
+		(void)printf("%-16s none\n", "keys");
+	json_array_foreach(keys, i, key)
+	{
+		if (!cli->json)
+			(void)printf("%-16s %s of %s, \"%s\"\n", i == 0 ? "keys" : "",
+			    json_string_value(json_object_get(key, "fingerprint")),
+			    json_string_value(json_object_get(key, "handle")),
+			    json_string_value(json_object_get(key, "title")));
+	}
+	json_decref(keys);
+	return status;
+}
+
 static enum cli_status
 run_show(struct cli *cli)
 {
@@ -258,12 +324,13 @@ run_show(struct cli *cli)
 
 	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
 	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
-	    (r = describe(cli, store, usage, &project, &object)) != KA_OK)
+	    ((r = describe(cli, store, usage, &project, &object)) != KA_OK ||
+		(r = add_keys(cli, store, &project, object)) != KA_OK))
 		(void)ka_store_fail(store, r, &err);
 	ka_usage_close(usage);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return show_object(cli, object, show_columns);
+		return print_project(cli, object);
 	json_decref(object);
 	return cli_fail(cli, r, &err);
 }
@@ -299,6 +366,10 @@ static const struct cli_option set_options[] = {
     {"shell", "FILE", "its login shell", false},
     {"ssh", "on|off", "may anyone log in", false},
     {"agent", "on|off", "agent forwarding", false},
+    {"tcp", "off|loopback|on", "port forwarding: none, to this host, to any", false},
+    {"x11", "on|off", "X11 forwarding", false},
+    {"pty", "on|off", "terminals", false},
+    {"sftp-only", "on|off", "file transfer by SFTP, and nothing else", false},
     {0},
 };
 
@@ -308,8 +379,9 @@ set(const struct cli *cli, struct ka_store *store, struct ka_project *project, s
 	enum ka_result r;
 
 	if (!cli_given(cli, set_options))
-		return ka_result_fail(
-		    err, KA_INVALID, "nothing to change: give one of --title, --home, --shell, --ssh and --agent");
+		return ka_result_fail(err, KA_INVALID,
+		    "nothing to change: give one of --title, --home, --shell, --ssh, --agent, "
+		    "--tcp, --x11, --pty and --sftp-only");
 	if ((r = read_fields(cli, project, err)) != KA_OK)
 		return r;
 	cli_check_shell(cli, project->shell);
@@ -374,6 +446,10 @@ static const struct cli_option add_options[] = {
     {"shell", "FILE", "its login shell (the setting shell)", false},
     {"ssh", "on|off", "may anyone log in (on)", false},
     {"agent", "on|off", "agent forwarding (the setting agent)", false},
+    {"tcp", "off|loopback|on", "port forwarding: none, to this host, to any (the setting tcp)", false},
+    {"x11", "on|off", "X11 forwarding (the setting x11)", false},
+    {"pty", "on|off", "terminals (the setting pty)", false},
+    {"sftp-only", "on|off", "file transfer by SFTP, and nothing else (the setting sftp-only)", false},
     {"host", "HOST", "the host name to show", false},
     {0},
 };

@@ -2,13 +2,17 @@
  * keyacct ssh-config: what a person puts into ~/.ssh/config.
  */
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/access.h"
 #include "common/catalog.h"
 #include "common/time.h"
 #include "keyacct/cli.h"
+#include "keyacct/host_sshd.h"
+#include "keyacct/input.h"
 #include "keyacct/json.h"
 #include "keyacct/show.h"
 
@@ -33,16 +37,40 @@ alias_of(const struct ka_project *project, char *alias, size_t size)
 	(void)snprintf(alias + at, size - at, "%.*s", KA_UUID_PREFIX, name);
 }
 
+/* The fingerprints of the host keys that this host's sshd shows, to compare at the first connection. */
 static json_t *
-json_host(const struct cli *cli, const char *hostname, const struct ka_project *project)
+json_host_keys(void)
+{
+	char *config = host_sshd_ask("root", "127.0.0.1");
+	json_t *keys = json_array();
+	char file[PATH_MAX - 8];
+
+	for (unsigned i = 0; config != NULL && host_sshd_value(config, "HostKey", i, file, sizeof(file)); i++) {
+		char public[PATH_MAX], fingerprint[KA_SHA256_TEXT_LEN];
+		struct ka_sshkey key;
+		struct ka_error err;
+
+		(void)snprintf(public, sizeof(public), "%s.pub", file);
+		if (input_key(public, &key, &err) != KA_OK)
+			continue;
+		ka_fingerprint_format(key.sha256, fingerprint);
+		(void)json_array_append_new(keys, json_sprintf("%s %s", key.type, fingerprint));
+	}
+	free(config);
+	return keys;
+}
+
+static json_t *
+json_host(const struct cli *cli, const char *hostname, const struct ka_project *project, json_t *host_keys)
 {
 	const char *identity = cli_value(cli, "identity", 0);
 	char alias[64], name[KA_UUID_NAME_LEN];
 
 	alias_of(project, alias, sizeof(alias));
 	ka_uuid_name(project->id, name);
-	return json_pack("{s:s,s:s,s:s,s:s,s:s}", "host", alias, "hostname", hostname, "user", name, "identity_file",
-	    identity != NULL ? identity : "~/.ssh/id_ed25519", "title", project->title);
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:O}", "host", alias, "hostname", hostname, "user", name,
+	    "identity_file", identity != NULL ? identity : "~/.ssh/id_ed25519", "title", project->title, "host_keys",
+	    host_keys);
 }
 
 /* KA_NOTFOUND: nobody can enter the project now, so its lines would be of no use. */
@@ -78,41 +106,48 @@ collect(const struct cli *cli, struct ka_store *store, const struct ka_account *
     json_t *rows)
 {
 	struct ka_project_of at = {.groups = false};
+	json_t *host_keys = json_host_keys();
 	struct ka_project project;
 	uint8_t id[KA_UUID_LEN];
 	const char *host;
 	enum ka_result r;
 
-	if (!ka_access_account_is_active(account))
-		return KA_OK;
-	if ((r = cli_host(cli, store, &host)) != KA_OK)
+	if ((r = cli_host(cli, store, &host)) != KA_OK || !ka_access_account_is_active(account)) {
+		json_decref(host_keys);
 		return r;
+	}
 	while ((r = ka_catalog_next_project_of(store, account->id, ka_time_now(), &at, id)) == KA_OK) {
 		if (only != NULL && memcmp(only->id, id, KA_UUID_LEN) != 0)
 			continue;
 		if ((r = is_open(cli, id)) == KA_NOTFOUND)
 			continue;
+		if (r == KA_OK && ka_catalog_get_project(store, id, &project) != KA_OK)
+			r = KA_CORRUPT;
+		if (r == KA_OK && json_array_append_new(rows, json_host(cli, host, &project, host_keys)) != 0)
+			r = KA_UNAVAIL;
 		if (r != KA_OK)
-			return r;
-		if (ka_catalog_get_project(store, id, &project) != KA_OK)
-			return KA_CORRUPT;
-		if (json_array_append_new(rows, json_host(cli, host, &project)) != 0)
-			return KA_UNAVAIL;
+			break;
 	}
+	json_decref(host_keys);
 	return r == KA_NOTFOUND ? KA_OK : r;
 }
 
 static void
 print_hosts(json_t *rows)
 {
-	json_t *row;
-	size_t i;
+	json_t *row, *key;
+	size_t i, n;
 
 	json_array_foreach(rows, i, row)
 	{
-		(void)printf("%s# %s\nHost %s\n    HostName \"%s\"\n    User %s\n    IdentityFile \"%s\"\n    "
-			     "IdentitiesOnly yes\n",
-		    i > 0 ? "\n" : "", json_string_value(json_object_get(row, "title")),
+		(void)printf("%s# %s\n", i > 0 ? "\n" : "", json_string_value(json_object_get(row, "title")));
+		json_array_foreach(json_object_get(row, "host_keys"), n, key)
+		{
+			(void)printf("#   host key %s\n", json_string_value(key));
+		}
+		/* Everybody in a project could use an agent that is forwarded into it: not without being asked for. */
+		(void)printf("Host %s\n    HostName \"%s\"\n    User %s\n    IdentityFile \"%s\"\n    "
+			     "IdentitiesOnly yes\n    ForwardAgent no\n",
 		    json_string_value(json_object_get(row, "host")),
 		    json_string_value(json_object_get(row, "hostname")),
 		    json_string_value(json_object_get(row, "user")),

@@ -43,6 +43,10 @@ registration  \"desk\" of account \"student\", reaches all of the account's proj
   result      granted: Access is granted.
 taken for     owner, owner
 options       restrict,pty,agent-forwarding
+refused here  ports (tcp off)
+              X11 (x11 off)
+              Unix sockets (tcp off, AllowStreamLocalForwarding no)
+              tunnels (PermitTunnel no)
 result        granted
               Access is granted." "$output"
 }
@@ -274,6 +278,40 @@ result        granted
 	same "restrict,pty" "$(k --json explain "$project" "$print" | jq -r .options)"
 	k project set "$project" --agent on
 	same "restrict,pty,agent-forwarding" "$(k --json explain "$project" "$print" | jq -r .options)"
+}
+
+# refusals: what a session would be refused, as "REQUEST: SETTING, SETTING" with blanks between
+refusals() {
+	k --json explain "$project" "$print" |
+		jq -r '[.refused_requests[] | "\(.request): \(.settings | join(", "))"] | join("; ")'
+}
+
+@test "what a session is refused, and which settings refuse it" {
+	k project set "$project" --agent off --pty off --tcp loopback --x11 on
+	same "terminals: pty off; agent: agent off; other hosts' ports: tcp loopback; Unix sockets: AllowStreamLocalForwarding no; tunnels: PermitTunnel no" \
+		"$(refusals)"
+	k project set "$project" --sftp-only on
+	same "sftp-only on" "$(k --json explain "$project" "$print" | jq -r '[.refused_requests[].settings[0]] | unique[]')"
+	# Who is refused altogether is told nothing of it.
+	k project archive "$project"
+	try 1 k explain "$project" "$print"
+	lacks "refused here"
+	same null "$(k --json explain "$project" "$print" | jq .refused_requests)"
+}
+
+@test "where sshd cannot be asked, the policy alone is told" {
+	echo Nonsense >/etc/ssh/sshd_config.d/99-tests.conf
+	same "ports: tcp off; X11: x11 off; Unix sockets: tcp off" "$(refusals)"
+	rm /etc/ssh/sshd_config.d/99-tests.conf
+}
+
+@test "what sshd has for the address alone is told for that address" {
+	printf 'Match Address 192.0.2.7\n    AllowAgentForwarding no\n' >/etc/ssh/sshd_config.d/99-tests.conf
+	try 0 k explain "$project" "$print" --from 192.0.2.7
+	has "agent (AllowAgentForwarding no)"
+	try 0 k explain "$project" "$print" --from 192.0.2.8
+	rm /etc/ssh/sshd_config.d/99-tests.conf
+	lacks AllowAgentForwarding
 }
 
 @test "explain agrees with the helper that sshd asks" {

@@ -52,7 +52,7 @@ help_commands() {
 		echo "$text"
 		command=$(sed -E 's/ ([A-Z[]).*//' <<<"$text")
 		# shellcheck disable=SC2086
-		keyacct $command --help | sed -nE 's/^  (--[a-z-]+( [^ ]+)?) .*/\1/p' | grep -vE '^--(dir|json|help)( |$)' | sed "s/^/$command: /"
+		keyacct $command --help | sed -nE 's/^  (--[a-z0-9-]+( [^ ]+)?) .*/\1/p' | grep -vE '^--(dir|json|help)( |$)' | sed "s/^/$command: /"
 	done
 }
 
@@ -62,7 +62,7 @@ help_commands() {
 
 @test "the options that every command takes are in keyacct(8)" {
 	local everywhere
-	everywhere=$(keyacct account list --help | sed -nE 's/^  (--[a-z-]+( [^ ]+)?) .*/\1/p')
+	everywhere=$(keyacct account list --help | sed -nE 's/^  (--[a-z0-9-]+( [^ ]+)?) .*/\1/p')
 	agree "keyacct(8) and --help" \
 		"$(sed -n '/^\.Sh DESCRIPTION/,/^\.Sh COMMANDS/p' keyacct/keyacct.8 | sed -n 's/^\.It \(Fl .*\)/\1/p' | words)" "$everywhere"
 }
@@ -145,7 +145,7 @@ help_commands() {
 @test "the settings are in keyacct(5), with their defaults, in their order, and none else" {
 	new_db
 	# What the host calls itself is nobody's default to write down.
-	agree "keyacct(5) and config list" "$(section keyacct/keyacct.5 SETTINGS | sed -nE 's/^\.It Cm ([a-z-]+)( Pq (.*))?/\1 \3/p')" \
+	agree "keyacct(5) and config list" "$(section keyacct/keyacct.5 SETTINGS | sed -nE 's/^\.It Cm ([a-z0-9-]+)( Pq (.*))?/\1 \3/p')" \
 		"$(value '.[] | "\(.name) \(if .name == "host" then "" else .value end)"' config list)"
 }
 
@@ -163,7 +163,7 @@ help_commands() {
 # fields NAME: the field names that keyacct(5) gives for one kind of object
 fields() {
 	sed -n "/^\.It Em $1\$/,/^\.\(It\|El\)/p" keyacct/keyacct.5 | sed '1d;$d' | grep -E '^\.Li ' |
-		sed 's/^\.Li //' | tr -d ',.;' | tr ' ' '\n' | grep -E '^[a-z_5]+$' | sort -u
+		sed 's/^\.Li //' | tr -d ',.;' | tr ' ' '\n' | grep -E '^[a-z_0-9]+$' | sort -u
 }
 
 @test "the fields that listings print as JSON are in keyacct(5), and none else" {
@@ -175,14 +175,14 @@ fields() {
 	k group add staff >/dev/null
 	k member add "$project" @staff >/dev/null
 	agree "account" "$(fields account)" "$(value '.[0] | keys[]' account list | sort)"
-	agree "project" "$(fields project)" "$(value '.[0] | keys[]' project list | sort)"
+	agree "project" "$(fields project)" "$(value '(keys[], (.keys[] | keys[]))' project show "$project" | sort -u)"
 	agree "member" "$(fields member)" "$(value '.[] | keys[]' member list "$project" | sort -u)"
 	agree "group" "$(fields group)" "$(value '.[0] | keys[]' group list | sort)"
 	agree "key" "$(fields key)" "$(value '.[0] | keys[]' key list | sort)"
 	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
 	agree "setting" "$(fields setting)" "$(value '.[0] | keys[]' config list | sort)"
 	agree "audit" "$(fields audit)" "$(value '.[] | keys[]' audit | sort -u)"
-	agree "explain" "$(fields explain)" "$(value '(keys[], (.registrations[0] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
+	agree "explain" "$(fields explain)" "$(value '(keys[], ((.registrations + .refused_requests)[] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
 }
 
 @test "the codes of errors in JSON are in keyacct(8)" {

@@ -28,7 +28,7 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 	k group add-member staff student
 	k member add $id @staff
 	same "created email handle id keys name projects state type" "$(fields "$(k --json account list | jq '.[0]')")"
-	same "agent collaborators created home id last_used login owners shell ssh state title type uid" \
+	same "agent collaborators created home id last_used login owners pty sftp_only shell ssh state tcp title type uid x11" \
 		"$(fields "$(k --json project list | jq '.[0]')")"
 	same "account created expires handle not_before project role type" "$(fields "$(k --json member list $id | jq '.[] | select(.handle == "owner")')")"
 	same "created expires group handle not_before project role type" "$(fields "$(k --json member list $id | jq '.[] | select(.handle == "@staff")')")"
@@ -43,7 +43,8 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 
 @test "what is shown is the object of the listing" {
 	same "$(k --json account list | jq -S '.[] | select(.handle == "owner")')" "$(k --json account show owner | jq -S .)"
-	same "$(k --json project list | jq -S '.[0]')" "$(k --json project show $id | jq -S .)"
+	# Only one project by itself shows its keys: for a listing each of all keys would have to be asked about.
+	same "$(k --json project list | jq -S '.[0]')" "$(k --json project show $id | jq -S 'del(.keys)')"
 	same "$(k --json key list | jq -S '.[0]')" "$(k --json key show "$print" | jq -S .)"
 }
 
@@ -447,13 +448,26 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 	new_project --owner owner
 	k ssh-config owner --project 829e7b56 --host 192.0.2.1 --identity /keys/mine >"$BATS_TEST_TMPDIR/config"
 	same "# Climate data
+$(for type in rsa ecdsa ed25519; do
+		echo "#   host key $(cut -d' ' -f1 /etc/ssh/ssh_host_${type}_key.pub) $(print_of /etc/ssh/ssh_host_${type}_key.pub)"
+	done)
 Host climate-data-829e7b56
     HostName \"192.0.2.1\"
     User $name
     IdentityFile \"/keys/mine\"
-    IdentitiesOnly yes" "$(cat "$BATS_TEST_TMPDIR/config")"
+    IdentitiesOnly yes
+    ForwardAgent no" "$(cat "$BATS_TEST_TMPDIR/config")"
 	same "climate-data-829e7b56 192.0.2.1 $name /keys/mine Climate data" "$(k --json ssh-config owner --project $id --host 192.0.2.1 \
 		--identity /keys/mine | jq -r '.[] | "\(.host) \(.hostname) \(.user) \(.identity_file) \(.title)"')"
+}
+
+@test "ssh-config shows the host keys that sshd is told to show, as far as they can be read" {
+	echo "HostKey /etc/ssh/ssh_host_ed25519_key" >/etc/ssh/sshd_config.d/99-tests.conf
+	same "ssh-ed25519 $(print_of /etc/ssh/ssh_host_ed25519_key.pub)" "$(value '.[0].host_keys | join(",")' ssh-config owner)"
+	mv /etc/ssh/ssh_host_ed25519_key.pub "$BATS_TEST_TMPDIR/"
+	same "" "$(value '.[0].host_keys | join(",")' ssh-config owner)"
+	mv "$BATS_TEST_TMPDIR/ssh_host_ed25519_key.pub" /etc/ssh/
+	rm /etc/ssh/sshd_config.d/99-tests.conf
 }
 
 @test "ssh-config without --host names this host" {

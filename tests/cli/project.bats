@@ -18,12 +18,42 @@ name=829e7b5693d611e7ae8ee70cea5e8cd7
 	has "$name Climate data active yes"
 	has never
 	try 0 k project show $name --host ssh.example.org
+	same "Use the following username@host: $name@ssh.example.org" "${lines[0]}"
 	shown=$(tr -s ' ' <<<"$output")
-	for line in "id $id" "title Climate data" "state active" "ssh yes" "agent yes" "login ssh $name@ssh.example.org" \
+	for line in "id $id" "title Climate data" "state active" "ssh yes" "agent yes" \
 		"uid 1879048192" "home /projects/$id" "shell /bin/bash" "collaborators outsider" "last used never"; do
 		grep -qx "$line" <<<"$shown" || { echo "missing: $line"; return 1; }
 	done
 	same "owner student" "$(value '.owners | sort | join(" ")' project show $name)"
+}
+
+@test "a project shows the keys that open it now, and whose they are" {
+	people
+	make_keys owner student outsider named
+	k project add $id --owner owner
+	try 0 k project show $id
+	has "keys             none"
+	k member add $id student
+	k key add owner --title laptop "$(pub owner)"
+	k key add student --title 'old "desk"' "$(pub student)"
+	k key add student "$(pub owner)"
+	k key add outsider "$(pub outsider)"
+	k key add student --project "$(new_project --owner student)" "$(pub named)"
+	try 0 k project show $id
+	wanted=$(for key in "$(print_of "$(pub owner)") of owner, \"laptop\"" "$(print_of "$(pub owner)") of student, \"owner@laptop\"" \
+		"$(print_of "$(pub student)") of student, \"old \"desk\"\""; do echo "$key"; done | sort)
+	same "$wanted" "$(sed -n '/^keys /,$p' <<<"$output" | cut -c18- | sort)"
+	same "owner laptop $(print_of "$(pub owner)")" "$(value '.keys[] | select(.handle == "owner") | "\(.handle) \(.title) \(.fingerprint)"' project show $id)"
+	# Only those that would get in at this moment.
+	k key deactivate "$(print_of "$(pub student)")"
+	same "owner student" "$(value '[.keys[].handle] | sort | join(" ")' project show $id)"
+	k account suspend owner
+	same student "$(value '.keys[].handle' project show $id)"
+	k project archive $id
+	same 0 "$(value '.keys | length' project show $id)"
+	k project remove $id
+	try 0 k project show $id
+	lacks username@host
 }
 
 @test "an empty list says what to do next" {
@@ -160,6 +190,32 @@ name=829e7b5693d611e7ae8ee70cea5e8cd7
 	done
 }
 
+# policy PROJECT: its settings as one line
+policy() { value '"\(.agent) \(.tcp) \(.x11) \(.pty) \(.sftp_only)"' project show "$1"; }
+
+@test "a policy: its defaults, each setting on its own, and what is none" {
+	k project add $id
+	same "true off false true false" "$(policy $id)"
+	try 0 k project set $id --tcp loopback
+	same "true loopback false true false" "$(policy $id)"
+	try 0 k project set $id --x11 on --pty off
+	same "true loopback true false false" "$(policy $id)"
+	try 0 k project set $id --sftp-only on --agent off --tcp on
+	same "false on true false true" "$(policy $id)"
+	try 0 k project set $id --title Climate
+	same "false on true false true" "$(policy $id)"
+	same "agent no|tcp on|x11 yes|pty no|sftp-only yes|" \
+		"$(k project show $id | tr -s ' ' | grep -E '^(agent|tcp|x11|pty|sftp-only) ' | tr '\n' '|')"
+	same "true loopback true false true" "$(policy "$(value .id project add --tcp loopback --x11 on --pty off --sftp-only on)")"
+	for bad in LOOPBACK localhost yes ''; do
+		refused 2 "--tcp \"$bad\": write off, loopback or on" k project set $id --tcp "$bad"
+		refused 2 "--x11 \"$bad\": write on or off" k project add --x11 "$bad"
+		refused 2 "--pty \"$bad\": write on or off" k project set $id --pty "$bad"
+		refused 2 "--sftp-only \"$bad\": write on or off" k project set $id --title New --sftp-only "$bad"
+	done
+	same "false on true false true Climate" "$(policy $id) $(value .title project show $id)"
+}
+
 @test "set changes what it names and nothing else" {
 	k project add $id --title Climate --home /srv/climate --shell /bin/sh
 	before=$(k --json project show $id)
@@ -173,7 +229,7 @@ name=829e7b5693d611e7ae8ee70cea5e8cd7
 
 @test "set without an option is an error: there is nothing to change" {
 	k project add $id
-	refused 2 "nothing to change: give one of --title, --home, --shell, --ssh and --agent" k project set $id
+	refused 2 "nothing to change: give one of --title, --home, --shell, --ssh, --agent, --tcp, --x11, --pty and --sftp-only" k project set $id
 }
 
 @test "a home or shell is an absolute path without a colon" {

@@ -17,41 +17,20 @@
 #   -A                      the client's agent                        passes       passes; with --agent off refused
 
 load lib
+load forward
 
 setup_file() {
 	load lib
+	load forward
 	make_people
 	make_local
 	export P=$(new_project owner)
-	# Something to reach: whoever connects reads "secret".
-	perl -MIO::Select -MIO::Socket::INET -MIO::Socket::UNIX -e '
-		my $unix = shift;
-		my @s = (IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 7001, Listen => 50, ReuseAddr => 1),
-			IO::Socket::UNIX->new(Local => $unix, Listen => 50));
-		chmod 0777, $unix;
-		open my $ready, ">", "$unix.ready";
-		my $poll = IO::Select->new(@s);
-		while (my @ready = $poll->can_read) { for (@ready) { my $c = $_->accept; print $c "secret\n" } }
-	' /tmp/secret.sock >/dev/null 2>&1 3>&- &
-	echo $! >"$D/listener"
-	wait_until test -e /tmp/secret.sock.ready
-	# sshd forwards a display only where xauth is installed.
-	[ -x /usr/bin/xauth ] || install -m 755 /bin/true /usr/bin/xauth
+	listen
 }
 
-teardown_file() { kill "$(cat "$BATS_FILE_TMPDIR/listener")"; }
+teardown_file() { listen_no_more; }
 setup() { rm -f "$D"/*.sock /tmp/forwarded.sock; }
 teardown() { rm -f /etc/ssh/sshd_config.d/9*-tests.conf; }
-
-# What comes out of a port, a socket, or port 7001 through a SOCKS port. Nobody there: nothing.
-ask_port() { timeout 5 bash -c "exec 5<>/dev/tcp/127.0.0.1/$1 && cat <&5" 2>/dev/null || :; }
-ask_socket() {
-	timeout 5 perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => shift) or exit; print while <$s>' "$1" || :
-}
-ask_socks() {
-	timeout 5 bash -c "exec 5<>/dev/tcp/127.0.0.1/$1 && printf '\4\1\x1b\x59\x7f\0\0\1\0' >&5 && cat <&5" 2>/dev/null |
-		tr -dc a-z
-}
 
 # during KEY USER "SSH-OPTIONS" ASK WHERE: ask while a session with these options is open
 during() {
