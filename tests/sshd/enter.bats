@@ -5,7 +5,7 @@
 load lib
 load forward
 
-EXAMPLES=/usr/share/keyacct/examples
+EXAMPLES=/usr/share/doc/keyacct/examples
 STOPPED="This workspace is stopped. Your key is right: start the workspace, then log in again."
 workspace() { $EXAMPLES/workspace-bubblewrap "$@" 3>&-; }
 

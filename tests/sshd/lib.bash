@@ -10,8 +10,8 @@ DENIED='Permission denied (publickey).'
 STAMP='[A-Z][a-z]{2} [ 0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}'
 D=$BATS_FILE_TMPDIR
 
-# make_people: an empty database, then owner, student and outsider with a key each; and a stranger, whose key nobody knows.
-make_people() {
+# make_database: an empty database, and what ssh needs to know
+make_database() {
 	if [ "$(hostname)" != projects ] || [ ! -e /run/syslogd.ready ] || [ -e $DB ]; then
 		echo "run this as: tests/world bats $BATS_TEST_FILENAME" >&2
 		return 1
@@ -25,6 +25,11 @@ make_people() {
 	END
 	sed 's/^/projects,localhost,ssh,127.0.0.1 /' /etc/ssh/ssh_host_ed25519_key.pub >"$D/known_hosts"
 	keyacct init
+}
+
+# make_people: then owner, student and outsider with a key each; and a stranger, whose key nobody knows.
+make_people() {
+	make_database
 	for handle in owner student outsider; do
 		keyacct account add $handle
 		new_key $handle
