@@ -44,9 +44,9 @@ LINK         = $(CC) $(CFLAGS) $(SANITIZE) $(LDHARDEN) $(LDFLAGS)
 STATIC       = $(if $(SANITIZE),,-static-pie)
 
 # What NSS, PAM and the helper are made of: libc alone.
-CORE   := uuid time base64 fingerprint text address table record view access logline spool session result
+CORE   := uuid time base64 fingerprint text address table record view access logline spool process session result
 # What only root's tool may use: liblmdb, libcrypto.
-ADMIN  := lock store_file store catalog registration membership model settings check usage sshkey paste
+ADMIN  := lock store_file store catalog registration membership model settings check usage sshkey paste registry
 TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
 TOOL   := $(filter-out keyacct-keys,$(TOOL))
 

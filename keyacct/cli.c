@@ -351,6 +351,14 @@ cli_open_with_usage(const struct cli *cli, struct ka_store **store, struct ka_us
 	return KA_OK;
 }
 
+const char *
+cli_run(const struct cli *cli)
+{
+	const char *given = cli_value(cli, "run", 0);
+
+	return given != NULL ? given : KA_RUNDIR;
+}
+
 enum ka_result
 cli_host(const struct cli *cli, struct ka_store *store, const char **host)
 {

@@ -182,6 +182,9 @@ fields() {
 	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
 	agree "setting" "$(fields setting)" "$(value '.[0] | keys[]' config list | sort)"
 	agree "audit" "$(fields audit)" "$(value '.[] | keys[]' audit | sort -u)"
+	make_registry "$BATS_TEST_TMPDIR/run"
+	add_session $$ owner "$project"
+	agree "session" "$(fields session)" "$(value '.[0] | keys[]' session list --run "$BATS_TEST_TMPDIR/run" | sort)"
 	agree "explain" "$(fields explain)" "$(value '(keys[], (.registrations[0] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
 }
 
