@@ -46,7 +46,7 @@ STATIC       = $(if $(SANITIZE),,-static-pie)
 # What NSS, PAM and the helper are made of: libc alone.
 CORE   := uuid time base64 fingerprint text address table record view access logline spool process session result
 # What only root's tool may use: liblmdb, libcrypto.
-ADMIN  := lock store_file store catalog registration membership model settings check usage sshkey paste registry
+ADMIN  := lock store_file store catalog registration membership model settings check usage sshkey paste registry tree ending
 TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
 TOOL   := $(filter-out keyacct-keys,$(TOOL))
 
