@@ -127,3 +127,13 @@ three() {
 	[[ $output == *"cannot read the sessions in $registry/sessions"* ]]
 	[ "$(ls "$registry/sessions" | wc -l)" -eq 3 ]
 }
+
+@test "the timer and its service are as systemd wants them, and run what is installed" {
+	local units=/usr/lib/systemd/system
+	run -0 systemd-analyze verify --man=no --recursive-errors=no $units/keyacct-sweep.service $units/keyacct-sweep.timer
+	[ -z "$output" ]
+	try 0 sed -n 's/^ExecStart=//p' $units/keyacct-sweep.service
+	[ "$output" = "/usr/sbin/keyacct sweep" ]
+	[ -x "${output% *}" ]
+	run -1 grep -E '@(TOOL|RUNDIR)@' $units/keyacct-sweep.service
+}
