@@ -207,12 +207,15 @@ the_student_is_out() {
 	connect student student $P 'echo ran; touch began; sleep 7001'
 	wait_until test -e "$D/paused"
 	wait_until entered 2
+	monitor=$(keyacct --json who --account student | jq '.[0].pid')
 	run keyacct session end --account student
 	[ "$status" -eq 0 ]
 	[[ $output == "Ended the session "* ]]
 	pause_over
 	the_student_is_out
 	refute says student ran
+	# It did not come one module further.
+	refute grep -q "sshd\[$monitor\]: pam_unix(sshd:session): session opened" <<<"$(log_since_start)"
 	[ ! -e "/projects/$(hyphened $P)/began" ]
 }
 

@@ -69,8 +69,8 @@ pause_after_us() {
 	printf '#!/bin/sh\n[ "$PAM_TYPE" = %s ] || exit 0\n: >%s\nread -r _ <%s\n' "${1:-open_session}" "$D/paused" "$D/go" >"$D/pause"
 	chmod 755 "$D/pause"
 	pause_mark=$(wc -l <$LOG)
-	sed -i "s,^session.*pam_keyacct.so.*,&\nsession required pam_exec.so quiet $D/pause," /etc/pam.d/sshd
-	grep -q '^session required pam_exec.so' /etc/pam.d/sshd
+	sed -i "s,^session.*pam_keyacct.so.*,&\nsession optional pam_exec.so quiet $D/pause," /etc/pam.d/sshd
+	grep -q '^session optional pam_exec.so' /etc/pam.d/sshd
 }
 pause_over() {
 	sed -i '/pam_exec.so/d' /etc/pam.d/sshd
