@@ -18,8 +18,8 @@ static const struct cli_option everywhere[] = {
 };
 
 /* The verbs that change something take these too. After every commit open sessions are looked at, whatever the verb. */
-static const char *const changing_verbs[] = {"add", "set", "suspend", "resume", "archive", "unarchive", "activate",
-    "deactivate", "add-member", "remove-member", "remove"};
+static const char *const changing_verbs[] = {"add", "set", "reset", "suspend", "resume", "archive", "unarchive",
+    "activate", "deactivate", "add-member", "remove-member", "remove", "import"};
 
 static const struct cli_option changing[] = {
     {"keep-sessions", NULL, "leave open sessions, also those without access", false},
@@ -31,7 +31,7 @@ static bool
 changes(const struct cli_verb *v)
 {
 	for (size_t i = 0; i < sizeof(changing_verbs) / sizeof(changing_verbs[0]); i++)
-		if (v->verb != NULL && strcmp(v->verb, changing_verbs[i]) == 0)
+		if (strcmp(v->verb != NULL ? v->verb : v->noun, changing_verbs[i]) == 0)
 			return true;
 	return false;
 }

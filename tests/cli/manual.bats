@@ -79,7 +79,7 @@ help_commands() {
 			"$(sed -n '/^These go with every command that changes/,/^\.Sh COMMANDS/p' keyacct/keyacct.8 | sed -n 's/^\.It \(Fl .*\)/\1/p' | words)" \
 			"$(keyacct $command --help | sed -nE 's/^  (--(keep-sessions|run)( [^ ]+)?) .*/\1/p')"
 		found=$((found + 1))
-	done < <(keyacct --help | sed -nE 's/^  ([a-z-]+ (add|set|suspend|resume|archive|unarchive|activate|deactivate|add-member|remove-member|remove)) .*/\1/p')
+	done < <(keyacct --help | sed -nE 's/^  ([a-z-]+ (add|set|suspend|resume|archive|unarchive|activate|deactivate|reset|add-member|remove-member|remove)|import) .*/\1/p')
 	[ $found -gt 15 ]
 }
 

@@ -143,6 +143,30 @@ again() {
 	[ -z "$(running)" ]
 }
 
+@test "a setting allows the key no more" {
+	ssh-keygen -q -t ecdsa -N '' -C other -f "$D/other"
+	keyacct key add owner "$D/other.pub"
+	connect other other $P 'echo ready; exec sleep 8001'
+	wait_until says other ready
+	run keyacct config set key-types ssh-ed25519
+	keyacct config reset key-types
+	[ "$status" -eq 0 ]
+	[ "$(grep -c '^Ended the session .* of "owner" .*: key-type$' <<<"$output")" -eq 1 ]
+	wait_until has_lost_connection other
+	[ -n "$(students)" ]
+	owner_stays
+}
+
+@test "an import takes away what it does not name" {
+	keyacct export >"$D/all.jsonl"
+	member=$(keyacct --json member list $P | jq -r '.[] | select(.handle == "student").account')
+	grep -vE '"type": ?"member".*'"$member" "$D/all.jsonl" >"$D/fewer.jsonl"
+	[ "$(wc -l <"$D/fewer.jsonl")" -eq $(($(wc -l <"$D/all.jsonl") - 1)) ]
+	keeps import --mirror --force --dry-run "$D/fewer.jsonl"
+	cuts not-member import --mirror --force "$D/fewer.jsonl"
+	keyacct member add $P student
+}
+
 @test "what leaves access as it is ends nobody" {
 	key=$(fingerprint student)
 	keeps key set $key --title other
