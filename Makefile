@@ -22,6 +22,7 @@ SBINDIR      = $(PREFIX)/sbin
 SHAREDIR     = $(PREFIX)/share/keyacct
 DOCDIR       = $(PREFIX)/share/doc/keyacct
 MANDIR       = $(PREFIX)/share/man
+UNITDIR      = $(PREFIX)/lib/systemd/system
 # Where the database lives. NSS takes it from here alone: it must not trust an environment or an option.
 DATADIR      = /var/lib/keyacct
 RUNDIR       = /run/keyacct
@@ -45,9 +46,9 @@ LINK         = $(CC) $(CFLAGS) $(SANITIZE) $(LDHARDEN) $(LDFLAGS)
 STATIC       = $(if $(SANITIZE),,-static-pie)
 
 # What NSS, PAM and the helper are made of: libc alone.
-CORE   := uuid time base64 fingerprint text address table policy record view access logline spool session result
+CORE   := uuid time base64 fingerprint text address table policy record view access logline spool process session result
 # What only root's tool may use: liblmdb, libcrypto.
-ADMIN  := lock store_file store catalog registration membership model settings check usage sshkey paste
+ADMIN  := lock store_file store catalog registration membership model settings check usage sshkey paste registry tree ending
 TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
 TOOL   := $(filter-out keyacct-keys,$(TOOL))
 
@@ -60,7 +61,7 @@ ADMIN_A  = $B/libkeyacct-admin.a
 PARTS    = $B/libnss_keyacct.so.2 $B/pam_keyacct.so $B/keyacct-keys $B/keyacct
 ADMINLIB = -llmdb -lcrypto
 
-all: $(PARTS) $B/00-keyacct.conf
+all: $(PARTS) $B/00-keyacct.conf $B/keyacct-sweep.service
 
 # Other flags make other objects: what they were is a file that everything depends on.
 FLAGS := $(COMPILE) $(LINK) $(STATIC) $(NSSLINK)
@@ -192,6 +193,9 @@ demo:
 $B/00-keyacct.conf: share/00-keyacct.conf $B/flags
 	sed 's,@HELPER@,$(LIBEXECDIR)/keyacct-keys$(if $(filter-out /var/lib/keyacct,$(DATADIR)), --dir $(DATADIR)),' $< >$@
 
+$B/keyacct-sweep.service: share/keyacct-sweep.service $B/flags
+	sed 's,@TOOL@,$(SBINDIR)/keyacct,; s,@RUNDIR@,$(RUNDIR),' $< >$@
+
 .DELETE_ON_ERROR:
 
 # Installation: DESTDIR is for packagers; the demo and the tests install into a private copy of the host's files.
@@ -201,7 +205,7 @@ MODULES = $B
 replace = $(INSTALL) -m $1 $2 $(DESTDIR)$3/.$(notdir $2).new && mv -f $(DESTDIR)$3/.$(notdir $2).new $(DESTDIR)$3/$(notdir $2)
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(DOCDIR)/examples \
-	    $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
+	    $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(UNITDIR))
 	$(call replace,644,$(MODULES)/libnss_keyacct.so.2,$(LIBDIR))
 	$(call replace,644,$(MODULES)/pam_keyacct.so,$(PAMDIR))
 	$(call replace,755,$B/keyacct-keys,$(LIBEXECDIR))
@@ -211,6 +215,7 @@ install: all
 	$(INSTALL) -m 644 $(shell find examples -type f ! -perm -100) $(DESTDIR)$(DOCDIR)/examples/
 	$(INSTALL) -m 644 share/keyacct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/keyacct.conf
 	$(INSTALL) -m 644 share/keyacct.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/keyacct.conf
+	$(INSTALL) -m 644 $B/keyacct-sweep.service share/keyacct-sweep.timer $(DESTDIR)$(UNITDIR)/
 	$(foreach n,5 7 8,$(INSTALL) -m 644 $(wildcard */*.$n) $(DESTDIR)$(MANDIR)/man$n/ &&) :
 
 format:

@@ -7,42 +7,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/process.h"
+
 #define STEP_MS 5
-
-/* The letter in /proc/PID/stat: T is stopped. "?" if it cannot be read. */
-static char
-process_state(pid_t pid)
-{
-	char path[64], line[512];
-	const char *paren;
-	ssize_t n;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return '?';
-	n = read(fd, line, sizeof(line) - 1);
-	(void)close(fd);
-	if (n <= 0)
-		return '?';
-	line[n] = '\0';
-	/* The program's name stands in parentheses and may hold anything. */
-	paren = strrchr(line, ')');
-	return paren != NULL && paren[1] == ' ' ? paren[2] : '?';
-}
 
 static enum ka_result
 tell_holder(int fd, const char *path, const char *what, struct ka_error *err)
 {
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	char state;
+	struct ka_process holder;
+	bool stopped;
 
 	if (fcntl(fd, F_GETLK, &l) != 0 || l.l_type == F_UNLCK || l.l_pid <= 0)
 		return ka_result_fail(err, KA_BUSY, "%s and holds %s; try again", what, path);
-	state = process_state(l.l_pid);
+	stopped = ka_process_stat(l.l_pid, &holder) == KA_OK && holder.state == 'T';
 	return ka_result_fail(err, KA_BUSY, "%s: process %ld%s holds %s; wait for it%s, then try again", what,
-	    (long)l.l_pid, state == 'T' ? ", which is stopped," : "", path,
-	    state == 'T' ? ", continue it (kill -CONT) or end it" : "");
+	    (long)l.l_pid, stopped ? ", which is stopped," : "", path,
+	    stopped ? ", continue it (kill -CONT) or end it" : "");
 }
 
 enum ka_result

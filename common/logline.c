@@ -55,6 +55,20 @@ ka_logline(const struct ka_access_question *q, const struct ka_access_answer *an
 		    line + at, KA_LOGLINE_LEN - at, "%s%s", i > 0 ? "," : "", answer->registration[i].account.handle);
 }
 
+void
+ka_logline_ended(
+    const struct ka_access_question *q, const char *handle, const char *reason, char line[static KA_LOGLINE_LEN])
+{
+	char project[KA_UUID_NAME_LEN], key[KA_SHA256_TEXT_LEN], address[KA_ADDRESS_TEXT_LEN] = "-";
+
+	ka_uuid_name(q->project, project);
+	format_key(q, key);
+	if (q->address_known)
+		ka_address_format(q->address, address);
+	(void)snprintf(line, KA_LOGLINE_LEN, "ended project=%s account=%s fingerprint=%s address=%s reason=%s", project,
+	    handle[0] != '\0' ? handle : "-", key, address, reason);
+}
+
 int
 ka_logline_priority(enum ka_reason reason)
 {

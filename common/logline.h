@@ -1,7 +1,8 @@
 #ifndef KA_LOGLINE_H
 #define KA_LOGLINE_H
 /*
- * The one line that a login leaves in authpriv, as keyacct(5) documents it. libc alone.
+ * The one line that a login leaves in authpriv, and a session's end by the tool, as keyacct(5) documents them. libc
+ * alone.
  * Thread safety: no state is kept; any number of threads.
  */
 #include "common/access.h"
@@ -25,6 +26,15 @@ void ka_logline(
  */
 void ka_logline_undecided(
     const struct ka_access_question *question, const char *dir, enum ka_result r, char line[static KA_LOGLINE_LEN]);
+
+/**
+ * ka_logline_ended(question, handle, reason, line):
+ * Write that a session was ended, for LOG_NOTICE:
+ *   ended project=ID account=HANDLE fingerprint=SHA256:… address=ADDRESS reason=REASON
+ * ${handle} is whom it was taken for, "" if that is not known.
+ */
+void ka_logline_ended(const struct ka_access_question *question, const char *handle, const char *reason,
+    char line[static KA_LOGLINE_LEN]);
 
 /**
  * ka_logline_priority(reason):

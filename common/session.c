@@ -10,32 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* When this process started, in clock ticks since boot: field 22 of /proc/self/stat. 0 if it cannot be read. */
-static unsigned long long
-start_ticks(void)
-{
-	char line[1024];
-	unsigned long long ticks = 0;
-	char *at;
-	ssize_t n;
-	int fd;
-
-	if ((fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC)) < 0)
-		return 0;
-	n = read(fd, line, sizeof(line) - 1);
-	(void)close(fd);
-	if (n <= 0)
-		return 0;
-	line[n] = '\0';
-	/* The program's name, field 2, stands in parentheses and may hold blanks. */
-	if ((at = strrchr(line, ')')) == NULL)
-		return 0;
-	for (int field = 2; field < 22 && at != NULL; field++)
-		at = strchr(at + 1, ' ');
-	if (at != NULL)
-		ticks = strtoull(at + 1, NULL, 10);
-	return ticks;
-}
+#include "common/process.h"
 
 /* The directory of the entries, open; both levels are root's alone from their first moment. */
 static int
@@ -53,10 +28,10 @@ open_sessions(const char *run)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* Who it is follows once that is decided: ${reg} is NULL before. */
-static int
-format_entry(
-    const struct ka_access_question *q, const struct ka_access_registration *reg, char line[static KA_SESSION_LINE_LEN])
+/* Who it is follows once that is decided: ${reg} is NULL before. Returns the line's length. */
+static size_t
+format_entry(const struct ka_access_question *q, const struct ka_access_registration *reg,
+    const struct ka_process *self, char line[static KA_SESSION_LINE_LEN])
 {
 	char project[KA_UUID_NAME_LEN], key[KA_SHA256_TEXT_LEN], address[KA_ADDRESS_TEXT_LEN] = "-";
 	char who[KA_UUID_TEXT_LEN + KA_HANDLE_LEN + 64] = "";
@@ -72,9 +47,9 @@ format_entry(
 		(void)snprintf(who, sizeof(who), " account=%s handle=%s role=%s", account, reg->account.handle,
 		    ka_access_role_name(reg->role));
 	}
-	return snprintf(line, KA_SESSION_LINE_LEN,
+	return (size_t)snprintf(line, KA_SESSION_LINE_LEN,
 	    "project=%s fingerprint=%s address=%s pid=%ld start=%llu since=%lld%s\n", project, key, address,
-	    (long)getpid(), start_ticks(), (long long)q->at_s, who);
+	    (long)self->pid, self->start, (long long)q->at_s, who);
 }
 
 /* Written beside its name and renamed, because O_TMPFILE is not to be had on every file system of a container's /run.
@@ -101,14 +76,18 @@ write_entry(int dirfd, const char *name, const char *line, size_t len)
 }
 
 static enum ka_result
-write_line(const char *run, const char *name, const char *line, size_t len)
+write_line(
+    const char *run, const char *name, const struct ka_access_question *q, const struct ka_access_registration *reg)
 {
+	char line[KA_SESSION_LINE_LEN];
+	struct ka_process self;
 	enum ka_result r;
 	int dirfd, saved;
 
-	if ((dirfd = open_sessions(run)) < 0)
+	/* An entry without its process's start would be taken for one that was left behind. */
+	if (ka_process_stat(getpid(), &self) != KA_OK || (dirfd = open_sessions(run)) < 0)
 		return KA_UNAVAIL;
-	r = write_entry(dirfd, name, line, len);
+	r = write_entry(dirfd, name, line, format_entry(q, reg, &self, line));
 	saved = errno;
 	(void)close(dirfd);
 	errno = saved;
@@ -118,22 +97,19 @@ write_line(const char *run, const char *name, const char *line, size_t len)
 enum ka_result
 ka_session_enter(const char *run, const struct ka_access_question *q, char name[static KA_SESSION_NAME_LEN])
 {
-	char line[KA_SESSION_LINE_LEN];
 	uint32_t unique;
 
 	if (getrandom(&unique, sizeof(unique), GRND_NONBLOCK) != sizeof(unique))
 		return KA_UNAVAIL;
 	(void)snprintf(name, KA_SESSION_NAME_LEN, "%ld-%08x", (long)getpid(), unique);
-	return write_line(run, name, line, (size_t)format_entry(q, NULL, line));
+	return write_line(run, name, q, NULL);
 }
 
 enum ka_result
 ka_session_identify(const char *run, const char *name, const struct ka_access_question *q,
     const struct ka_access_registration *registration)
 {
-	char line[KA_SESSION_LINE_LEN];
-
-	return write_line(run, name, line, (size_t)format_entry(q, registration, line));
+	return write_line(run, name, q, registration);
 }
 
 enum ka_result

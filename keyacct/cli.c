@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "common/time.h"
 #include "common/usage.h"
+#include "keyacct/cutoff.h"
 
 static const struct cli_option everywhere[] = {
     {"dir", "DIR", "the database (" KA_DATADIR ")", false},
@@ -15,6 +16,25 @@ static const struct cli_option everywhere[] = {
     {"help", NULL, "show this", true},
     {0},
 };
+
+/* The verbs that change something take these too. After every commit open sessions are looked at, whatever the verb. */
+static const char *const changing_verbs[] = {"add", "set", "reset", "suspend", "resume", "archive", "unarchive",
+    "activate", "deactivate", "add-member", "remove-member", "remove", "import"};
+
+static const struct cli_option changing[] = {
+    {"keep-sessions", NULL, "leave open sessions, also those without access", false},
+    {"run", "DIR", "where the open sessions are (" KA_RUNDIR ")", false},
+    {0},
+};
+
+static bool
+changes(const struct cli_verb *v)
+{
+	for (size_t i = 0; i < sizeof(changing_verbs) / sizeof(changing_verbs[0]); i++)
+		if (strcmp(v->verb != NULL ? v->verb : v->noun, changing_verbs[i]) == 0)
+			return true;
+	return false;
+}
 
 static const struct cli_option *
 find_option(const struct cli_option *options, const char *name, size_t len)
@@ -43,6 +63,8 @@ cli_usage(const struct cli_verb *v, FILE *stream)
 	(void)fprintf(stream, "usage: keyacct %s%s%s%s%s [OPTION]...\n%s\n\n", v->noun, v->verb != NULL ? " " : "",
 	    v->verb != NULL ? v->verb : "", v->args[0] != '\0' ? " " : "", v->args, v->help);
 	print_options(v->options, stream);
+	if (changes(v))
+		print_options(changing, stream);
 	print_options(everywhere, stream);
 	(void)fprintf(stream, "\nexample: %s\n", v->example);
 }
@@ -66,6 +88,8 @@ parse_option(struct cli *cli, int argc, char **argv, int *i)
 	const struct cli_option *option = find_option(cli->verb->options, name, len);
 	struct ka_error err;
 
+	if (option == NULL && changes(cli->verb))
+		option = find_option(changing, name, len);
 	if (option == NULL)
 		option = find_option(everywhere, name, len);
 	if (option == NULL) {
@@ -329,7 +353,11 @@ cli_finish(const struct cli *cli, struct ka_store *store, enum ka_result r, stru
 	if (r == KA_OK)
 		r = ka_store_commit(store, err);
 	ka_store_close(store);
-	return r == KA_OK ? CLI_DONE : cli_fail(cli, r, err);
+	if (r != KA_OK)
+		return cli_fail(cli, r, err);
+	/* First the commit, then the registry: a login enters itself first and decides then, so one sees the other. */
+	cutoff_after_change(cli);
+	return CLI_DONE;
 }
 
 enum ka_result
@@ -349,6 +377,14 @@ cli_open_with_usage(const struct cli *cli, struct ka_store **store, struct ka_us
 		cli_warn(cli, warning.text);
 	}
 	return KA_OK;
+}
+
+const char *
+cli_run(const struct cli *cli)
+{
+	const char *given = cli_value(cli, "run", 0);
+
+	return given != NULL ? given : KA_RUNDIR;
 }
 
 enum ka_result

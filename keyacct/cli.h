@@ -59,7 +59,7 @@ struct cli {
 /* The tables of verbs, one in each noun's file. */
 extern const struct cli_verb account_verbs[], audit_verbs[], authorized_keys_verbs[], check_verbs[], config_verbs[],
     drain_verbs[], explain_verbs[], export_verbs[], group_verbs[], import_verbs[], init_verbs[], key_verbs[],
-    member_verbs[], project_verbs[], setup_verbs[], ssh_config_verbs[];
+    member_verbs[], project_verbs[], session_verbs[], setup_verbs[], ssh_config_verbs[], sweep_verbs[], who_verbs[];
 
 /**
  * cli_parse(cli, argc, argv):
@@ -125,7 +125,8 @@ enum ka_result cli_open_for_change(const struct cli *cli, struct ka_store **stor
 
 /**
  * cli_finish(cli, store, r, err):
- * End a command that changed something: commit if ${r} is KA_OK, close, and say what failed.
+ * End a command that changed something: commit if ${r} is KA_OK, close, say what failed, and end the sessions that
+ * nothing allows any more.
  */
 enum cli_status cli_finish(const struct cli *cli, struct ka_store *store, enum ka_result r, struct ka_error *err);
 
@@ -144,6 +145,12 @@ enum ka_result cli_open_with_usage(
  */
 enum ka_result cli_limit(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
 enum ka_result cli_end(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
+
+/**
+ * cli_run(cli):
+ * Where the registry of live sessions is: --run, or /run/keyacct.
+ */
+const char *cli_run(const struct cli *cli);
 
 /**
  * cli_host(cli, store, host):

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/catalog.h"
+#include "keyacct/cutoff.h"
 #include "keyacct/import.h"
 #include "keyacct/progress.h"
 #include "keyacct/show.h"
@@ -400,6 +401,9 @@ run_import(struct cli *cli)
 	}
 	if (r != KA_OK || run.im.store != NULL)
 		status = cli_finish(cli, run.im.store, r, &err);
+	/* What was committed before it failed can have taken access away. */
+	if (r != KA_OK && !is_dry(&run))
+		cutoff_after_change(cli);
 	return status == CLI_DONE && run.refused > 0 ? CLI_OTHER : status;
 }
 

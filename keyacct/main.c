@@ -13,10 +13,11 @@
 #include <unistd.h>
 
 #include "keyacct/cli.h"
+#include "keyacct/cutoff.h"
 
 static const struct cli_verb *const nouns[] = {init_verbs, setup_verbs, account_verbs, project_verbs, member_verbs,
-    group_verbs, key_verbs, explain_verbs, ssh_config_verbs, authorized_keys_verbs, config_verbs, audit_verbs,
-    import_verbs, export_verbs, check_verbs, drain_verbs};
+    group_verbs, key_verbs, explain_verbs, ssh_config_verbs, authorized_keys_verbs, session_verbs, who_verbs,
+    sweep_verbs, config_verbs, audit_verbs, import_verbs, export_verbs, check_verbs, drain_verbs};
 
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 
@@ -131,6 +132,7 @@ finish(const struct cli *cli, enum cli_status status)
 {
 	struct ka_error err;
 
+	cutoff_report(cli);
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return (int)status;
 	if (status == CLI_DONE || status == CLI_REFUSED)

@@ -211,3 +211,21 @@ agree() {
 until_passed() {
 	while [ "$EPOCHSECONDS" -le "$1" ]; do :; done
 }
+
+# make_registry DIR: an empty registry of live sessions
+make_registry() {
+	registry=$1
+	mkdir -p -m 700 "$registry/sessions"
+}
+
+# add_session PID HANDLE PROJECT [FINGERPRINT [SINCE]]: an entry as a login of that process would make it; $entry is its name.
+# HANDLE "" is a login that is being decided.
+add_session() {
+	local who=
+	entry=$1-$(printf %08x $RANDOM$RANDOM)
+	if [ -n "$2" ]; then
+		who=" account=$(printf %s "$2" | md5sum | sed -E 's/(.{8})(.{4})(.{4})(.{4})(.{12}).*/\1-\2-\3-\4-\5/') handle=$2 role=owner"
+	fi
+	echo "project=$3 fingerprint=${4:-SHA256:$(head -c 43 /dev/zero | tr '\0' A)} address=192.0.2.7 pid=$1" \
+		"start=$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20) since=${5:-1795171692}$who" >"$registry/sessions/$entry"
+}

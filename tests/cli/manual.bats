@@ -52,7 +52,12 @@ help_commands() {
 		echo "$text"
 		command=$(sed -E 's/ ([A-Z[]).*//' <<<"$text")
 		# shellcheck disable=SC2086
-		keyacct $command --help | sed -nE 's/^  (--[a-z0-9-]+( [^ ]+)?) .*/\1/p' | grep -vE '^--(dir|json|help)( |$)' | sed "s/^/$command: /"
+		text=$(keyacct $command --help | sed -nE 's/^  (--[a-z0-9-]+( [^ ]+)?) .*/\1/p' | grep -vE '^--(dir|json|help)( |$)')
+		# Those of every command that changes something are told once.
+		if grep -q '^--keep-sessions$' <<<"$text"; then
+			text=$(grep -vE '^--(keep-sessions|run DIR)$' <<<"$text" || true)
+		fi
+		[ -z "$text" ] || sed "s/^/$command: /" <<<"$text"
 	done
 }
 
@@ -64,7 +69,18 @@ help_commands() {
 	local everywhere
 	everywhere=$(keyacct account list --help | sed -nE 's/^  (--[a-z0-9-]+( [^ ]+)?) .*/\1/p')
 	agree "keyacct(8) and --help" \
-		"$(sed -n '/^\.Sh DESCRIPTION/,/^\.Sh COMMANDS/p' keyacct/keyacct.8 | sed -n 's/^\.It \(Fl .*\)/\1/p' | words)" "$everywhere"
+		"$(sed -n '/^\.Sh DESCRIPTION/,/^These go with every command that changes/p' keyacct/keyacct.8 | sed -n 's/^\.It \(Fl .*\)/\1/p' | words)" "$everywhere"
+}
+
+@test "the options that every command takes which changes something are in keyacct(8)" {
+	local command found=0
+	while read -r command; do
+		agree "keyacct(8) and $command --help" \
+			"$(sed -n '/^These go with every command that changes/,/^\.Sh COMMANDS/p' keyacct/keyacct.8 | sed -n 's/^\.It \(Fl .*\)/\1/p' | words)" \
+			"$(keyacct $command --help | sed -nE 's/^  (--(keep-sessions|run)( [^ ]+)?) .*/\1/p')"
+		found=$((found + 1))
+	done < <(keyacct --help | sed -nE 's/^  ([a-z-]+ (add|set|suspend|resume|archive|unarchive|activate|deactivate|reset|add-member|remove-member|remove)|import) .*/\1/p')
+	[ $found -gt 15 ]
 }
 
 @test "the examples of keyacct(8) are commands that there are" {
@@ -118,7 +134,7 @@ help_commands() {
 
 @test "the names of the fields of a log line are in keyacct(5), in their order" {
 	local verb
-	for verb in granted refused; do
+	for verb in granted refused ended; do
 		agree "keyacct(5) and the source about \"$verb\"" \
 			"$(section keyacct/keyacct.5 LOG | sed -n "/^$verb project=/,/[^e]\$/p" | grep -oE '[a-z]+=')" \
 			"$(grep -oE "\"$verb project=.*" common/logline.c | grep -oE '[a-z]+=')"
@@ -182,6 +198,9 @@ fields() {
 	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
 	agree "setting" "$(fields setting)" "$(value '.[0] | keys[]' config list | sort)"
 	agree "audit" "$(fields audit)" "$(value '.[] | keys[]' audit | sort -u)"
+	make_registry "$BATS_TEST_TMPDIR/run"
+	add_session $$ owner "$project"
+	agree "session" "$(fields session)" "$(value '.[0] | keys[]' session list --run "$BATS_TEST_TMPDIR/run" | sort)"
 	agree "explain" "$(fields explain)" "$(value '(keys[], ((.registrations + .refused_requests)[] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
 }
 
