@@ -57,9 +57,9 @@ struct cli {
 };
 
 /* The tables of verbs, one in each noun's file. */
-extern const struct cli_verb account_verbs[], authorized_keys_verbs[], drain_verbs[], explain_verbs[], group_verbs[],
-    check_verbs[], export_verbs[], import_verbs[], init_verbs[], key_verbs[], member_verbs[], project_verbs[],
-    ssh_config_verbs[];
+extern const struct cli_verb account_verbs[], authorized_keys_verbs[], changes_verbs[], drain_verbs[], explain_verbs[],
+    group_verbs[], check_verbs[], export_verbs[], import_verbs[], init_verbs[], key_verbs[], member_verbs[],
+    project_verbs[], ssh_config_verbs[];
 
 /**
  * cli_parse(cli, argc, argv):

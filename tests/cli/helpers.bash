@@ -169,6 +169,8 @@ every_command() {
 		explain 829e7b5693d611e7ae8ee70cea5e8cd7 $(pub owner)
 		ssh-config owner
 		authorized-keys owner
+		changes
+		changes --prune 2026-01-01
 		drain
 	END
 }

@@ -162,6 +162,8 @@ fields() {
 	agree "group" "$(fields group)" "$(value '.[0] | keys[]' group list | sort)"
 	agree "key" "$(fields key)" "$(value '.[0] | keys[]' key list | sort)"
 	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
+	k group add-member staff student >/dev/null
+	agree "change" "$(fields change)" "$(value '.[] | (keys[], (.by | keys[]), (.what | keys[]))' changes | sort -u)"
 	agree "explain" "$(fields explain)" "$(value '(keys[], (.registrations[0] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
 }
 
@@ -295,7 +297,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 			return 1
 		}
 	done < <(sed -nE 's/^    # keyacct /    keyacct /; s/^    keyacct (([a-z-]+)( [a-z]+)?).*/\1/p' README.md |
-		sed -E 's/^(init|explain|ssh-config|authorized-keys|drain) .*/\1/')
+		sed -E 's/^(init|explain|ssh-config|authorized-keys|changes|drain) .*/\1/')
 	[ "$(sed -nE '/^    make (demo|check) /p' README.md | wc -l)" -eq 2 ]
 	make -n demo >/dev/null && make -n check >/dev/null
 }
