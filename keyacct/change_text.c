@@ -144,6 +144,8 @@ print_difference(FILE *out, json_t *before, json_t *after)
 		print_value(out, value);
 		between = ", ";
 	}
+	/* A default that was written down, or a field of a newer version. */
+	(void)fputs(between[0] == '\0' ? "nothing that is shown" : "", out);
 }
 
 static void
