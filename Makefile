@@ -20,6 +20,7 @@ PAMDIR       = $(LIBDIR)/security
 LIBEXECDIR   = $(PREFIX)/libexec
 SBINDIR      = $(PREFIX)/sbin
 SHAREDIR     = $(PREFIX)/share/keyacct
+DOCDIR       = $(PREFIX)/share/doc/keyacct
 MANDIR       = $(PREFIX)/share/man
 # Where the database lives. NSS takes it from here alone: it must not trust an environment or an option.
 DATADIR      = /var/lib/keyacct
@@ -198,13 +199,14 @@ MODULES = $B
 # Over a host in service: no process may ever find a file missing or half written.
 replace = $(INSTALL) -m $1 $2 $(DESTDIR)$3/.$(notdir $2).new && mv -f $(DESTDIR)$3/.$(notdir $2).new $(DESTDIR)$3/$(notdir $2)
 install: all
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 \
-	    $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(DOCDIR)/examples $(MANDIR)/man5 $(MANDIR)/man7 \
+	    $(MANDIR)/man8 $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d)
 	$(call replace,644,$(MODULES)/libnss_keyacct.so.2,$(LIBDIR))
 	$(call replace,644,$(MODULES)/pam_keyacct.so,$(PAMDIR))
 	$(call replace,755,$B/keyacct-keys,$(LIBEXECDIR))
 	$(call replace,755,$B/keyacct,$(SBINDIR))
 	$(INSTALL) -m 644 $B/00-keyacct.conf share/sshd.account.pam share/sshd.session.pam share/nsswitch.sed $(DESTDIR)$(SHAREDIR)/
+	$(INSTALL) -m 644 $(wildcard examples/*) $(DESTDIR)$(DOCDIR)/examples/
 	$(INSTALL) -m 644 share/keyacct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/keyacct.conf
 	$(INSTALL) -m 644 share/keyacct.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/keyacct.conf
 	$(foreach n,5 7 8,$(INSTALL) -m 644 $(wildcard */*.$n) $(DESTDIR)$(MANDIR)/man$n/ &&) :
