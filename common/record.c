@@ -298,6 +298,13 @@ meta_fields(struct field *f, struct ka_meta *m)
 }
 
 static void
+pruned_fields(struct field *f, struct ka_pruned *p)
+{
+	field_number(f, &p->last, 8, 0, UINT64_MAX);
+	field_time(f, &p->before_s);
+}
+
+static void
 settings_fields(struct field *f, struct ka_settings *s)
 {
 	field_text(f, s->host, sizeof(s->host));
@@ -387,6 +394,7 @@ ROW(member, KA_RECORD_MAX)
 ROW(key, KA_RECORD_MAX)
 ROW(name, KA_RECORD_MAX)
 ROW(meta, KA_RECORD_MAX)
+ROW(pruned, KA_RECORD_MAX)
 ROW(settings, KA_RECORD_MAX)
 ROW(change, KA_CHANGE_MAX)
 ROW(use, KA_RECORD_MAX)

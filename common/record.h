@@ -152,6 +152,12 @@ struct ka_change {
 	struct ka_row before, after;
 };
 
+/* How far the change log was pruned. */
+struct ka_pruned {
+	uint64_t last;    /* the last entry that is not kept */
+	int64_t before_s; /* what was removed is older */
+};
+
 struct ka_use {
 	int64_t at_s;
 	uint64_t count;
@@ -222,6 +228,8 @@ enum ka_result ka_record_put_meta(const struct ka_meta *meta, uint8_t *payload, 
 enum ka_result ka_record_get_meta(const uint8_t *payload, size_t len, struct ka_meta *meta);
 enum ka_result ka_record_put_settings(const struct ka_settings *settings, uint8_t *payload, size_t *n);
 enum ka_result ka_record_get_settings(const uint8_t *payload, size_t len, struct ka_settings *settings);
+enum ka_result ka_record_put_pruned(const struct ka_pruned *pruned, uint8_t *payload, size_t *n);
+enum ka_result ka_record_get_pruned(const uint8_t *payload, size_t len, struct ka_pruned *pruned);
 /* The payload of a change may have KA_CHANGE_MAX bytes; it is never in a struct ka_row. */
 enum ka_result ka_record_put_change(const struct ka_change *change, uint8_t *payload, size_t *n);
 enum ka_result ka_record_get_change(const uint8_t *payload, size_t len, struct ka_change *change);

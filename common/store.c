@@ -535,48 +535,51 @@ ka_store_get_change(struct ka_store *s, uint64_t seq, struct ka_change *change)
 }
 
 static enum ka_result
-read_pruned(struct ka_store *s, uint64_t *pruned)
+read_pruned(struct ka_store *s, struct ka_pruned *pruned)
 {
 	struct ka_row row;
 	enum ka_result r = ka_store_get(s, KA_TABLE_META, PRUNED_KEY, strlen(PRUNED_KEY), &row);
 
-	*pruned = 0;
+	memset(pruned, 0, sizeof(*pruned));
 	if (r == KA_NOTFOUND)
 		return KA_OK;
-	if (r != KA_OK || row.len != 8)
-		return r == KA_OK ? KA_CORRUPT : r;
-	*pruned = ka_table_from_be64(row.payload);
-	return KA_OK;
+	return r == KA_OK ? ka_record_get_pruned(row.payload, row.len, pruned) : r;
 }
 
 enum ka_result
 ka_store_changes(struct ka_store *s, uint64_t *first, uint64_t *last)
 {
+	struct ka_pruned pruned;
 	struct ka_meta meta;
 	enum ka_result r;
 
-	if ((r = read_meta(&s->access, &meta)) != KA_OK || (r = read_pruned(s, first)) != KA_OK)
+	if ((r = read_meta(&s->access, &meta)) != KA_OK || (r = read_pruned(s, &pruned)) != KA_OK)
 		return r;
-	(*first)++;
+	*first = pruned.last + 1;
 	*last = meta.changes;
 	return KA_OK;
 }
 
 enum ka_result
-ka_store_prune_changes(struct ka_store *s, uint64_t last)
+ka_store_prune_changes(struct ka_store *s, const struct ka_pruned *wanted)
 {
-	uint8_t key[8];
-	uint64_t seq;
-	enum ka_result r = read_pruned(s, &seq);
+	struct ka_pruned pruned = *wanted, old;
+	uint8_t key[8], payload[KA_RECORD_MAX];
+	size_t len;
+	enum ka_result r = read_pruned(s, &old);
 
-	for (seq++; r == KA_OK && seq <= last && seq <= s->projected; seq++) {
+	/* names.mdb takes what changed from the log. */
+	if (pruned.last > s->projected)
+		pruned.last = s->projected;
+	if (r != KA_OK || pruned.last <= old.last)
+		return r;
+	for (uint64_t seq = old.last + 1; r == KA_OK && seq <= pruned.last; seq++) {
 		ka_table_be64(seq, key);
 		r = ka_store_remove(s, KA_TABLE_CHANGE, key, sizeof(key));
 	}
-	if (r != KA_OK)
+	if (r != KA_OK || (r = ka_record_put_pruned(&pruned, payload, &len)) != KA_OK)
 		return r;
-	ka_table_be64(seq - 1, key);
-	return ka_store_put(s, KA_TABLE_META, PRUNED_KEY, strlen(PRUNED_KEY), key, sizeof(key));
+	return ka_store_change(s, KA_TABLE_META, PRUNED_KEY, strlen(PRUNED_KEY), payload, len);
 }
 
 enum ka_result

@@ -94,12 +94,13 @@ void ka_store_begin_command(struct ka_store *store, const char *verb);
  * One entry of the change log, and which there are: ${first}..${last}, none when ${last} < ${first}.
  * Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
  *
- * ka_store_prune_changes(store, last):
- * Keep no change up to and with ${last}, of those that were committed. Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
+ * ka_store_prune_changes(store, pruned):
+ * Keep no change up to and with ${pruned}->last, of those that were committed; that this was done is a change itself,
+ * with the next number. Nothing happens when none is left to remove. Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
  */
 enum ka_result ka_store_get_change(struct ka_store *store, uint64_t seq, struct ka_change *change);
 enum ka_result ka_store_changes(struct ka_store *store, uint64_t *first, uint64_t *last);
-enum ka_result ka_store_prune_changes(struct ka_store *store, uint64_t last);
+enum ka_result ka_store_prune_changes(struct ka_store *store, const struct ka_pruned *pruned);
 
 /**
  * ka_store_settings(store, settings):

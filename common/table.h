@@ -33,7 +33,7 @@ enum ka_table {
 	KA_TABLE_BLOB,      /* fingerprint                   -> the key itself, for the tool alone */
 	KA_TABLE_CHANGE,    /* sequence number (8 bytes)     -> struct ka_change */
 	/* access.mdb and names.mdb */
-	KA_TABLE_META, /* "state" -> struct ka_meta; in access.mdb also "pruned" -> the last change that is not kept */
+	KA_TABLE_META, /* "state" -> struct ka_meta; in access.mdb also "pruned" -> struct ka_pruned */
 	/* names.mdb */
 	KA_TABLE_NAME,     /* project       -> struct ka_name */
 	KA_TABLE_NAME_UID, /* uid (4 bytes) -> project */

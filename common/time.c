@@ -6,7 +6,7 @@
 #include <time.h>
 
 static enum ka_result
-parse_distance(const char *text, int64_t now_s, int64_t *at_s)
+parse_distance(const char *text, int sign, int64_t now_s, int64_t *at_s)
 {
 	/* No "m": people who write it mean months. */
 	static const struct {
@@ -23,7 +23,7 @@ parse_distance(const char *text, int64_t now_s, int64_t *at_s)
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(units[i].unit, text + digits) != 0)
 			continue;
-		*at_s = now_s + n * units[i].seconds;
+		*at_s = now_s + sign * n * units[i].seconds;
 		return *at_s > 0 && *at_s <= KA_TIME_MAX ? KA_OK : KA_INVALID;
 	}
 	return KA_INVALID;
@@ -53,8 +53,8 @@ ka_time_parse(const char *text, int64_t now_s, int64_t *at_s)
 	int64_t offset_s = 0;
 	int end = 0;
 
-	if (text[0] == '+')
-		return parse_distance(text + 1, now_s, at_s);
+	if (text[0] == '+' || text[0] == '-')
+		return parse_distance(text + 1, text[0] == '-' ? -1 : 1, now_s, at_s);
 	/* sscanf skips blanks and takes signs: the shape is checked first. */
 	for (size_t i = 0; i < 10; i++)
 		if (i == 4 || i == 7 ? text[i] != '-' : text[i] < '0' || text[i] > '9')

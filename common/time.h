@@ -14,9 +14,9 @@
 /**
  * ka_time_parse(text, now_s, at_s):
  * Read RFC 3339 ("2026-01-31T12:00:00Z", an offset such as +01:00 instead of Z, a space instead of T), a date
- * ("2026-01-31": its first second, UTC), or a distance from ${now_s} ("+90s", "+15min", "+12h", "+30d", "+2w").
- * Returns KA_OK; KA_INVALID, also for the first second of 1970, which would mean "never", for earlier times and for
- * those after 9999. ${at_s} is undefined then.
+ * ("2026-01-31": its first second, UTC), or a distance from ${now_s} ("+90s", "+15min", "+12h", "+30d", "+2w"; "-30d"
+ * goes back). Returns KA_OK; KA_INVALID, also for the first second of 1970, which would mean "never", for earlier times
+ * and for those after 9999. ${at_s} is undefined then.
  */
 enum ka_result ka_time_parse(const char *text, int64_t now_s, int64_t *at_s);
 

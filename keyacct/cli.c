@@ -228,7 +228,7 @@ cli_time(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error
 	if (value != NULL && ka_time_parse(value, ka_time_now(), at_s) != KA_OK)
 		return ka_result_fail(err, KA_INVALID,
 		    "--%s \"%s\" is no time: write 2026-12-31, 2026-12-31T12:00:00Z, or a distance in s, min, h, d or "
-		    "w such as +30d",
+		    "w such as +30d, or -30d for what is past",
 		    name, value);
 	return KA_OK;
 }

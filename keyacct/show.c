@@ -142,16 +142,14 @@ fill_table(struct libscols_table *table, json_t *rows, const struct show_column 
 	return scols_print_table(table) < 0 ? -1 : 0;
 }
 
-/* As RFC 4180, with line ends of Unix: every value in quotes, quotes doubled. */
-static int
-print_csv(json_t *rows, const struct show_column *columns)
+int
+show_csv(json_t *rows, const struct show_column *columns, bool heading)
 {
 	json_t *row;
 	size_t i;
 
-	for (const struct show_column *c = columns; c->title != NULL; c++)
-		(void)printf("%s\"%s\"", c > columns ? "," : "", c->title);
-	(void)putchar('\n');
+	for (const struct show_column *c = columns; heading && c->title != NULL; c++)
+		(void)printf("%s\"%s\"%s", c > columns ? "," : "", c->title, c[1].title == NULL ? "\n" : "");
 	json_array_foreach(rows, i, row)
 	{
 		for (const struct show_column *c = columns; c->title != NULL; c++) {
@@ -182,7 +180,7 @@ show_list(const struct cli *cli, json_t *rows, const struct show_column *columns
 		(void)json_dumpf(rows, stdout, JSON_INDENT(2));
 		(void)putchar('\n');
 	} else if (cli_value(cli, "csv", 0) != NULL) {
-		rc = print_csv(rows, columns);
+		rc = show_csv(rows, columns, true);
 	} else if (json_array_size(rows) == 0) {
 		(void)fprintf(stderr, "%s\n", none);
 	} else if ((table = scols_new_table()) == NULL || fill_table(table, rows, columns) != 0) {

@@ -33,6 +33,13 @@ enum cli_status show_list(const struct cli *cli, json_t *rows, const struct show
 enum cli_status show_object(const struct cli *cli, json_t *object, const struct show_column *columns);
 
 /**
+ * show_csv(rows, columns, heading):
+ * Print ${rows} as RFC 4180 has it, with line ends of Unix: every value in quotes, quotes doubled. For a list that is
+ * printed in parts; only the first has a heading. Returns 0; -1: no memory.
+ */
+int show_csv(json_t *rows, const struct show_column *columns, bool heading);
+
+/**
  * show_format_time(at_s, text):
  * For people: local time on a terminal, RFC 3339 in UTC otherwise.
  */

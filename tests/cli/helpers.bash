@@ -174,6 +174,8 @@ every_command() {
 		config set rsa-bits 3072
 		config reset rsa-bits
 		audit
+		changes
+		changes --prune 2026-01-01
 		drain
 	END
 }

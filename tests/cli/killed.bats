@@ -129,6 +129,59 @@ killed_at() {
 	agree
 }
 
+@test "a change and its entry in the log are there together or not at all" {
+	project=$(new_project --owner owner)
+	# What there is beside the log, without what a change of something else says about it.
+	rows() { state | jq -cS 'map(del(.owners, .collaborators))' | cksum; }
+	entries() { value length changes; }
+	while IFS='|' read -r -u 9 want command; do
+		for n in $(seq 200); do
+			before=$(rows) logged=$(entries)
+			# shellcheck disable=SC2086
+			run killed_at "$n" $command
+			ended=$status
+			[ "$ended" -eq 0 ] || [ "$ended" -eq 137 ]
+			if [ "$(rows)" = "$before" ]; then
+				same "$logged" "$(entries)"
+			else
+				same $((logged + want)) "$(entries)"
+				break
+			fi
+		done
+		# It was killed before it was done, and then done once.
+		[ "$n" -gt 4 ]
+		refute test "$before" = "$(rows)"
+	done 9<<-END
+		1|account add someone
+		1|project set $project --title New
+		1|member add $project student
+		2|key add student --project $project $(pub student)
+		2|member remove $project student
+		1|account suspend owner
+		2|account remove student
+	END
+}
+
+refute() { if "$@"; then return 1; fi; }
+
+@test "changes --prune, killed at every call: all is kept, or what was removed is noted" {
+	until_passed $EPOCHSECONDS
+	last=$(value '.[-1].seq' changes)
+	for n in $(seq 200); do
+		run killed_at "$n" changes --prune -0s
+		[ "$status" -eq 0 ] || [ "$status" -eq 137 ]
+		kept=$(value length changes)
+		if [ "$kept" -ne "$last" ]; then
+			same "1 $((last + 1)) $last" "$(value '"\(length) \(.[0].seq) \(.[0].after.last)"' changes)"
+			break
+		fi
+	done
+	[ "$n" -gt 4 ]
+	[ "$kept" -eq 1 ]
+	k account add someone
+	same "$((last + 2))" "$(value '.[-1].seq' changes)"
+}
+
 @test "init, killed at every call, leaves something that init completes" {
 	for n in $(seq 300); do
 		rm -rf $db

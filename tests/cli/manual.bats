@@ -201,6 +201,8 @@ fields() {
 	make_registry "$BATS_TEST_TMPDIR/run"
 	add_session $$ owner "$project"
 	agree "session" "$(fields session)" "$(value '.[0] | keys[]' session list --run "$BATS_TEST_TMPDIR/run" | sort)"
+	k group add-member staff student >/dev/null
+	agree "change" "$(fields change)" "$(value '.[] | (keys[], (.by | keys[]), (.what | keys[]))' changes | sort -u)"
 	agree "explain" "$(fields explain)" "$(value '(keys[], ((.registrations + .refused_requests)[] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
 }
 
@@ -334,7 +336,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 			return 1
 		}
 	done < <(sed -nE 's/^    # keyacct /    keyacct /; s/^    keyacct (([a-z-]+)( [a-z]+)?).*/\1/p' README.md |
-		sed -E 's/^(init|explain|ssh-config|authorized-keys|drain) .*/\1/')
+		sed -E 's/^(init|explain|ssh-config|authorized-keys|changes|drain) .*/\1/')
 	[ "$(sed -nE '/^    make (demo|check) /p' README.md | wc -l)" -eq 2 ]
 	make -n demo >/dev/null && make -n check >/dev/null
 }

@@ -18,7 +18,7 @@
 #define PAYLOAD_MAX (KA_RECORD_MAX - ENVELOPE)
 
 /* Every row type by the same functions. */
-#define TYPES(X) X(project) X(account) X(member) X(key) X(name) X(meta) X(settings) X(change) X(use)
+#define TYPES(X) X(project) X(account) X(member) X(key) X(name) X(meta) X(pruned) X(settings) X(change) X(use)
 
 union row {
 #define MEMBER(type) struct ka_##type type;
@@ -151,6 +151,19 @@ largest_meta(union row *r)
 	r->meta.changes = UINT64_MAX;
 	/* The counter when the last uid is taken. */
 	r->meta.uid_next = KA_UID_LAST + 1;
+}
+
+static void
+smallest_pruned(union row *r)
+{
+	(void)r;
+}
+
+static void
+largest_pruned(union row *r)
+{
+	r->pruned.last = UINT64_MAX;
+	r->pruned.before_s = KA_TIME_MAX;
 }
 
 static void

@@ -475,6 +475,7 @@ every_change_is_in_the_log(void **state)
 static void
 changes_are_pruned(void **state)
 {
+	struct ka_pruned pruned = {.last = 3, .before_s = 5000}, noted;
 	struct ka_change change;
 	uint64_t first, last;
 
@@ -482,26 +483,43 @@ changes_are_pruned(void **state)
 	for (int i = 0; i < 5; i++)
 		(void)fixture_account(&f, (const char *[]){"a", "b", "c", "d", "e"}[i]);
 	fixture_commit(&f);
-	assert_int_equal(ka_store_prune_changes(f.store, 3), KA_OK);
+	ka_store_begin_command(f.store, "changes");
+	assert_int_equal(ka_store_prune_changes(f.store, &pruned), KA_OK);
 	fixture_commit(&f);
 	assert_int_equal(ka_store_changes(f.store, &first, &last), KA_OK);
 	assert_int_equal(first, 4);
-	assert_int_equal(last, 5);
+	assert_int_equal(last, 6);
 	assert_int_equal(ka_store_get_change(f.store, 3, &change), KA_NOTFOUND);
 	assert_int_equal(ka_store_get_change(f.store, 4, &change), KA_OK);
+	/* That it was done stays, as what comes next. */
+	assert_int_equal(ka_store_get_change(f.store, 6, &change), KA_OK);
+	assert_string_equal(change.verb, "changes");
+	assert_int_equal(change.table, KA_TABLE_META);
+	assert_int_equal(change.before.keylen, 0);
+	assert_int_equal(ka_record_get_pruned(change.after.payload, change.after.len, &noted), KA_OK);
+	assert_int_equal(noted.last, 3);
+	assert_int_equal(noted.before_s, 5000);
+	/* There is nothing more to remove: nothing happens. */
+	pruned.before_s = 6000;
+	assert_int_equal(ka_store_prune_changes(f.store, &pruned), KA_OK);
 	(void)fixture_account(&f, "f");
-	/* No more than there is. */
-	assert_int_equal(ka_store_prune_changes(f.store, 1000), KA_OK);
+	/* No more than there is, and not what is being written: names.mdb has not seen it. */
+	pruned.last = 1000;
+	assert_int_equal(ka_store_prune_changes(f.store, &pruned), KA_OK);
 	fixture_commit(&f);
 	assert_int_equal(ka_store_changes(f.store, &first, &last), KA_OK);
-	/* Not what is being written: names.mdb has not seen it. */
-	assert_int_equal(first, 6);
-	assert_int_equal(last, 6);
+	assert_int_equal(first, 7);
+	assert_int_equal(last, 8);
+	assert_int_equal(ka_store_get_change(f.store, 8, &change), KA_OK);
+	assert_int_equal(ka_record_get_pruned(change.before.payload, change.before.len, &noted), KA_OK);
+	assert_int_equal(noted.last, 3);
+	assert_int_equal(ka_record_get_pruned(change.after.payload, change.after.len, &noted), KA_OK);
+	assert_int_equal(noted.last, 6);
 	fixture_close(&f);
 	fixture_open(&f);
 	(void)fixture_account(&f, "g");
 	fixture_commit(&f);
-	assert_int_equal(ka_store_get_change(f.store, 7, &change), KA_OK);
+	assert_int_equal(ka_store_get_change(f.store, 9, &change), KA_OK);
 }
 
 static void

@@ -54,7 +54,8 @@ test_distance(void **state)
 		const char *text;
 		int64_t seconds;
 	} distances[] = {{"+90s", 90}, {"+15min", 900}, {"+12h", 43200}, {"+30d", 2592000}, {"+2w", 1209600},
-	    {"+0s", 0}, {"+0030d", 2592000}, {"+9999999999s", INT64_C(9999999999)}};
+	    {"+0s", 0}, {"+0030d", 2592000}, {"+9999999999s", INT64_C(9999999999)}, {"-90s", -90}, {"-30d", -2592000},
+	    {"-2w", -1209600}, {"-0s", 0}, {"-1767268799s", 1 - NOW_S}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(distances); i++) {
@@ -79,7 +80,8 @@ test_refused(void **state)
 	    "2026-02-30", "2026-04-31", "1900-02-29", "2026-01-01T24:00:00Z", "2026-01-01T12:60:00Z",
 	    "2026-01-01T12:00:61Z", "1969-12-31", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00+00:01", "0000-01-01",
 	    "9999-12-31T23:59:59-00:01", "10000-01-01", "+", "+d", "+1", "+1x", "+1D", "+1dd", "+ 1d", "+-1d", "++1d",
-	    "+1.5d", "+1d2h", "30d", "-1d", "+99999999999s", "+9999999999w", "+9999999999d"};
+	    "+1.5d", "+1d2h", "30d", "-", "-d", "-1", "-1m", "-+1d", "--1d", "-99999999999s", "-9999999999w",
+	    "+99999999999s", "+9999999999w", "+9999999999d"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -99,6 +101,10 @@ test_distance_limit(void **state)
 	assert_int_equal(ka_time_parse("+1s", KA_TIME_MAX - 1, &at_s), KA_OK);
 	assert_int_equal(at_s, KA_TIME_MAX);
 	assert_int_equal(ka_time_parse("+2s", KA_TIME_MAX - 1, &at_s), KA_INVALID);
+	assert_int_equal(ka_time_parse("-1s", 2, &at_s), KA_OK);
+	assert_int_equal(at_s, 1);
+	assert_int_equal(ka_time_parse("-2s", 2, &at_s), KA_INVALID);
+	assert_int_equal(ka_time_parse("-3s", 2, &at_s), KA_INVALID);
 }
 
 /* No byte in any place makes it read past the end, or accept a thing that is not written back the same. */
