@@ -39,7 +39,7 @@ add_one(struct ka_store *store, unsigned i, const char *fingerprint, struct ka_p
 	check(ka_model_add_project(store, project, &err), &err);
 	memcpy(member.project, project->id, KA_UUID_LEN);
 	memcpy(member.subject, account.id, KA_UUID_LEN);
-	check(ka_membership_add(store, &member, &err), &err);
+	check(ka_membership_add(store, &member, KA_OWNER_KEPT, &err), &err);
 	memcpy(sshkey.sha256, account.id, KA_UUID_LEN);
 	memcpy(sshkey.sha256 + KA_UUID_LEN, account.id, KA_UUID_LEN);
 	if (fingerprint != NULL && ka_fingerprint_parse(fingerprint, sshkey.sha256) != KA_OK) {
