@@ -133,6 +133,20 @@ state() {
 	done
 }
 
+# nouns: the first word of every command, as the overview lists them
+nouns() { keyacct --help | sed -nE '/^Commands:/,$s/^  ([a-z-]+) .*/\1/p'; }
+
+# usages: every command with its arguments, as the help of its noun has it
+usages() {
+	local noun
+	for noun in $(nouns); do
+		keyacct "$noun" --help | sed -nE 's/^(usage:| ) keyacct ([a-z].*)/\2/p' | sed -E 's/ \[OPTION\]\.\.\.$//; s/ +$//'
+	done
+}
+
+# commands: every command by its words alone
+commands() { usages | sed -E 's/ [A-Z[].*//'; }
+
 # every_command: one line each, with words that would do if there were a database and its rows
 every_command() {
 	cat <<-END

@@ -393,7 +393,7 @@ unpasted() {
 			same "keyacct: $option is given twice" "${stderr_lines[0]}"
 		# shellcheck disable=SC2086
 		done 8< <(keyacct $command --help | grep -vE 'may be given again|^  --(json|help) ' | sed -nE 's/^  (--[a-z-]+) ([A-Za-z|]+)? .*/\1 \2/p')
-	done 9< <(keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p')
+	done 9< <(commands)
 	refused 2 "--dir is given twice" k key list --dir x --dir y
 }
 

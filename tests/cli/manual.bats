@@ -45,10 +45,10 @@ manual_commands() {
 		done
 }
 
-# help_commands: the same out of the overview and each command's own help
+# help_commands: the same out of what the commands say of themselves
 help_commands() {
 	local text command
-	keyacct --help | sed -nE 's/^  ([a-z].{45}).*/\1/p' | sed -E 's/ +$//' | while read -r text; do
+	usages | while read -r text; do
 		echo "$text"
 		command=$(sed -E 's/ ([A-Z[]).*//' <<<"$text")
 		# shellcheck disable=SC2086
@@ -239,8 +239,8 @@ shipped() { grep -v '^#' "$1" | sed 's,@HELPER@,/usr/libexec/keyacct-keys,'; }
 		"$(printf 'passwd:  files systemd\ngroup:   files systemd\n' | sed -E -f share/nsswitch.sed)"
 }
 
-# commands NAME...: the indented lines of these parts of the README
-commands() {
+# readme_lines NAME...: the indented lines of these parts of the README
+readme_lines() {
 	local part
 	for part; do
 		sed -nE "/^##+ $part\$/,/^##/s/^    //p" README.md
@@ -251,7 +251,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 
 @test "the README puts a host into service with the commands of tests/world, in their order" {
 	agree "README.md and tests/world" \
-		"$(commands 'Build and install' 'sshd and PAM' 'Let projects in' | grep -E "$INTO_SERVICE")" \
+		"$(readme_lines 'Build and install' 'sshd and PAM' 'Let projects in' | grep -E "$INTO_SERVICE")" \
 		"$(sed -n '/--stage3/,$p' tests/world | sed -E 's/ (B|MODULES)="[^"]*"//g; s/ \$\{KEYACCT_MAKE:-\}//; s/ --no-print-directory//; s/ -o all//; s/ *>\/dev\/null.*//' |
 			grep -E "$INTO_SERVICE")"
 }
@@ -259,7 +259,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 @test "the README takes a host out of service, byte for byte, and back in" {
 	mkdir -p "$BATS_TEST_TMPDIR/in"
 	cp -p /etc/pam.d/sshd /etc/nsswitch.conf "$BATS_TEST_TMPDIR/in"
-	commands 'Out of service' | grep '^sed -i' >"$BATS_TEST_TMPDIR/out.sh"
+	readme_lines 'Out of service' | grep '^sed -i' >"$BATS_TEST_TMPDIR/out.sh"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/out.sh")" -eq 2 ]
 	bash -e "$BATS_TEST_TMPDIR/out.sh"
 	run -1 grep keyacct /etc/pam.d/sshd /etc/nsswitch.conf
@@ -267,7 +267,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 		cmp /etc/pam.d/sshd /root/before/sshd.pam
 		cmp /etc/nsswitch.conf /root/before/nsswitch.conf
 	fi
-	commands 'sshd and PAM' 'Let projects in' | grep -E "^(sed -i|\}')" >"$BATS_TEST_TMPDIR/in.sh"
+	readme_lines 'sshd and PAM' 'Let projects in' | grep -E "^(sed -i|\}')" >"$BATS_TEST_TMPDIR/in.sh"
 	bash -e "$BATS_TEST_TMPDIR/in.sh"
 	cmp /etc/pam.d/sshd "$BATS_TEST_TMPDIR/in/sshd"
 	cmp /etc/nsswitch.conf "$BATS_TEST_TMPDIR/in/nsswitch.conf"
@@ -275,7 +275,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 
 @test "what the README removes is what make install puts there" {
 	local file
-	commands 'Out of service' | grep '^rm ' >"$BATS_TEST_TMPDIR/rm.sh"
+	readme_lines 'Out of service' | grep '^rm ' >"$BATS_TEST_TMPDIR/rm.sh"
 	make --no-print-directory install -o all B="${KEYACCT_BUILD:-build}" DESTDIR="$BATS_TEST_TMPDIR/root" >/dev/null
 	# The same lines, on a copy of what is installed: nothing may be left, and every pattern has to match something.
 	mkdir -p "$BATS_TEST_TMPDIR/root/etc/ssh/sshd_config.d"
