@@ -178,6 +178,7 @@ fields() {
 	agree "project" "$(fields project)" "$(value '(keys[], (.keys[] | keys[]))' project show "$project" | sort -u)"
 	agree "member" "$(fields member)" "$(value '.[] | keys[]' member list "$project" | sort -u)"
 	agree "group" "$(fields group)" "$(value '.[0] | keys[]' group list | sort)"
+	agree "account remove" "$(fields 'account remove --dry-run')" "$(k account add guest --json >/dev/null && value 'keys[]' account remove guest --dry-run | sort)"
 	agree "key" "$(fields key)" "$(value '.[0] | keys[]' key list | sort)"
 	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
 	agree "setting" "$(fields setting)" "$(value '.[0] | keys[]' config list | sort)"
