@@ -9,6 +9,8 @@
 #include "common/time.h"
 #include "common/usage.h"
 
+#define HOST_MAX 253
+
 static const struct cli_option everywhere[] = {
     {"dir", "DIR", "the database (" KA_DATADIR ")", false},
     {"json", NULL, "print JSON, errors included", true},
@@ -57,6 +59,26 @@ usage_error(const struct cli *cli, const struct ka_error *err)
 	return CLI_USAGE;
 }
 
+/* What no option can take. A path is taken to the letter: by cli_path, or by the kernel, which knows whether it is
+ * there.
+ */
+static enum ka_result
+check_value(const struct cli_option *option, const char *value, struct ka_error *err)
+{
+	char fault[KA_TEXT_FAULT_LEN];
+
+	if (strcmp(option->value, "FILE") == 0 || strcmp(option->value, "DIR") == 0)
+		return KA_OK;
+	if (!ka_text_is_plain(value, fault))
+		return ka_result_fail(
+		    err, KA_INVALID, "--%s \"%.200s\" has %s in it: leave that out", option->name, value, fault);
+	/* It is only shown; a name that the DNS can hold is wanted. */
+	if (strcmp(option->value, "HOST") == 0 && (value[0] == '\0' || strlen(value) > HOST_MAX))
+		return ka_result_fail(err, KA_INVALID, "--%s \"%.80s\" can be no host's name: 1 to %d characters",
+		    option->name, value, HOST_MAX);
+	return KA_OK;
+}
+
 /* One option: "--name", "--name VALUE" or "--name=VALUE". Moves ${i} on when it takes the next word. */
 static enum cli_status
 parse_option(struct cli *cli, int argc, char **argv, int *i)
@@ -85,6 +107,8 @@ parse_option(struct cli *cli, int argc, char **argv, int *i)
 		}
 		value = argv[++*i];
 	}
+	if (option->value != NULL && check_value(option, value, &err) != KA_OK)
+		return usage_error(cli, &err);
 	if (!option->many && cli_value(cli, option->name, 0) != NULL) {
 		(void)ka_result_fail(&err, KA_INVALID, "--%s is given twice", option->name);
 		return usage_error(cli, &err);

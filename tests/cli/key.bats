@@ -306,8 +306,9 @@ unpasted() {
 		[[ $(value '.[].title' key list) =~ ^(\[31mlap\[0mtop|laptop)$ ]]
 		k key remove "$sha256"
 	done
-	try 0 k key add owner --title $'a\tb\nc\ed' owner.pub
-	same "a b cd" "$(value '.[].title' key list)"
+	# What is typed, and not pasted with a key, is refused.
+	refused 2 '--title "a b" has the control character U+0009 in it: leave that out' k key add owner --title $'a\tb' owner.pub
+	same "[]" "$(k --json key list)"
 	refused 2 "--title is too long" k key add owner --title "$(printf 'x%.0s' {1..256})" other.pub
 }
 

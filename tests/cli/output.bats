@@ -501,7 +501,10 @@ Host climate-data-829e7b56
 
 @test "ssh-config refuses a host or identity with a newline in it" {
 	for bad in $'h\n    ProxyCommand /bin/false' $'h\r' $'h\x7f' 'h"' 'h" -o "ProxyCommand=/bin/false'; do
-		refused 2 "has a character that ssh_config cannot hold" k ssh-config owner --host "$bad"
+		case $bad in
+		*'"'*) refused 2 "has a character that ssh_config cannot hold" k ssh-config owner --host "$bad" ;;
+		*) refused 2 "has the control character U+00" k ssh-config owner --host "$bad" ;;
+		esac
 		refused 2 "has a character that ssh_config cannot hold" k ssh-config owner --identity "$bad"
 	done
 }
