@@ -1,6 +1,7 @@
 #include "common/text.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 struct range {
@@ -15,6 +16,9 @@ static const struct range blanks[] = {{'\t', '\r'}, {' ', ' '}, {0x85, 0x85}, {0
 static const struct range hidden[] = {{0x00, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c},
     {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180e, 0x180e}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x206f},
     {0x3164, 0x3164}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}};
+
+/* What no text of one line can have. */
+static const struct range controls[] = {{0x00, 0x1f}, {0x7f, 0x9f}, {0x2028, 0x2029}};
 
 static bool
 among(uint32_t c, const struct range *ranges, size_t n)
@@ -90,6 +94,26 @@ ka_text_is_visible(const char *text)
 		if ((n = utf8_get(text, left, &c)) == 0 || among(c, hidden, sizeof(hidden) / sizeof(hidden[0])) ||
 		    (c != ' ' && among(c, blanks, sizeof(blanks) / sizeof(blanks[0]))))
 			return false;
+	}
+	return true;
+}
+
+bool
+ka_text_is_plain(const char *in, char fault[static KA_TEXT_FAULT_LEN])
+{
+	size_t len = strlen(in);
+
+	for (size_t i = 0, n; i < len; i += n) {
+		uint32_t c = 0;
+
+		if ((n = utf8_get(in + i, len - i, &c)) == 0) {
+			(void)snprintf(fault, KA_TEXT_FAULT_LEN, "the byte 0x%02X, which is no UTF-8", (uint8_t)in[i]);
+			return false;
+		}
+		if (among(c, controls, sizeof(controls) / sizeof(controls[0]))) {
+			(void)snprintf(fault, KA_TEXT_FAULT_LEN, "the control character U+%04X", c);
+			return false;
+		}
 	}
 	return true;
 }

@@ -27,4 +27,12 @@ bool ka_text_clean(const char *in, size_t inlen, char *out, size_t outlen);
  */
 bool ka_text_is_visible(const char *text);
 
+/**
+ * ka_text_is_plain(in, fault):
+ * Is there neither a control character (C0, DEL, C1, the line separators U+2028 and U+2029) nor a byte that is no UTF-8
+ * in ${in}? If there is, the first one stands in ${fault} in words. What cleaning would only tidy up is fine.
+ */
+#define KA_TEXT_FAULT_LEN 48
+bool ka_text_is_plain(const char *in, char fault[static KA_TEXT_FAULT_LEN]);
+
 #endif

@@ -8,6 +8,7 @@
 #include "common/model.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
+#include "keyacct/key.h"
 #include "keyacct/show.h"
 
 static const struct show_column list_columns[] = {
@@ -58,6 +59,27 @@ describe(struct ka_store *store, const struct ka_account *account, json_t **obje
 	return KA_OK;
 }
 
+static enum ka_result
+read_handle(const char *text, struct ka_account *account, struct ka_error *err)
+{
+	if (strlen(text) >= sizeof(account->handle))
+		return ka_result_fail(err, KA_INVALID, "the handle \"%.80s...\" is too long: at most %zu characters",
+		    text, sizeof(account->handle) - 1);
+	(void)snprintf(account->handle, sizeof(account->handle), "%s", text);
+	return KA_OK;
+}
+
+/* What --name and --email say, laid over ${account}. */
+static enum ka_result
+read_fields(const struct cli *cli, struct ka_account *account, struct ka_error *err)
+{
+	enum ka_result r;
+
+	if ((r = cli_text(cli, "name", account->name, sizeof(account->name), err)) != KA_OK)
+		return r;
+	return cli_text(cli, "email", account->email, sizeof(account->email), err);
+}
+
 static enum cli_status
 run_add(struct cli *cli)
 {
@@ -69,13 +91,9 @@ run_add(struct cli *cli)
 
 	if (cli_value(cli, "id", 0) != NULL)
 		r = cli_id(cli_value(cli, "id", 0), account.id, &err);
-	if (r != KA_OK || (r = cli_text(cli, "name", account.name, sizeof(account.name), &err)) != KA_OK ||
-	    (r = cli_text(cli, "email", account.email, sizeof(account.email), &err)) != KA_OK)
+	if (r != KA_OK || (r = read_fields(cli, &account, &err)) != KA_OK ||
+	    (r = read_handle(cli->args[0], &account, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if (strlen(cli->args[0]) >= sizeof(account.handle))
-		return cli_fail(
-		    cli, ka_result_fail(&err, KA_INVALID, "the handle \"%.80s...\" is too long", cli->args[0]), &err);
-	(void)snprintf(account.handle, sizeof(account.handle), "%s", cli->args[0]);
 	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK)
 		r = ka_model_add_account(store, &account, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
@@ -125,7 +143,8 @@ run_list(struct cli *cli)
 
 /* Open the database, find the account that the first argument names, and let ${change} work on it. */
 static enum cli_status
-with_account(struct cli *cli, enum ka_result (*change)(struct ka_store *, struct ka_account *, struct ka_error *),
+with_account(struct cli *cli,
+    enum ka_result (*change)(const struct cli *, struct ka_store *, struct ka_account *, struct ka_error *),
     const char *said)
 {
 	struct ka_store *store = NULL;
@@ -136,7 +155,7 @@ with_account(struct cli *cli, enum ka_result (*change)(struct ka_store *, struct
 
 	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK)
-		r = change(store, &account, &err);
+		r = change(cli, store, &account, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
@@ -145,24 +164,54 @@ with_account(struct cli *cli, enum ka_result (*change)(struct ka_store *, struct
 	return CLI_DONE;
 }
 
+static const struct cli_option set_options[] = {
+    {"handle", "HANDLE", "what to call it; its keys and memberships stay", false},
+    {"name", "NAME", "the person's name; empty: none", false},
+    {"email", "EMAIL", "where to reach the person; empty: none", false},
+    {0},
+};
+
 static enum ka_result
-suspend(struct ka_store *store, struct ka_account *account, struct ka_error *err)
+set(const struct cli *cli, struct ka_store *store, struct ka_account *account, struct ka_error *err)
 {
+	const char *handle = cli_value(cli, "handle", 0);
+	enum ka_result r;
+
+	if (!cli_given(cli, set_options))
+		return ka_result_fail(err, KA_INVALID, "nothing to change: give one of --handle, --name and --email");
+	if ((r = read_fields(cli, account, err)) != KA_OK ||
+	    (handle != NULL && (r = read_handle(handle, account, err)) != KA_OK))
+		return r;
+	return ka_model_change_account(store, account, err);
+}
+
+static enum ka_result
+suspend(const struct cli *cli, struct ka_store *store, struct ka_account *account, struct ka_error *err)
+{
+	(void)cli;
 	account->state = KA_ACCOUNT_SUSPENDED;
 	return ka_model_change_account(store, account, err);
 }
 
 static enum ka_result
-resume(struct ka_store *store, struct ka_account *account, struct ka_error *err)
+resume(const struct cli *cli, struct ka_store *store, struct ka_account *account, struct ka_error *err)
 {
+	(void)cli;
 	account->state = KA_ACCOUNT_ACTIVE;
 	return ka_model_change_account(store, account, err);
 }
 
 static enum ka_result
-remove_account(struct ka_store *store, struct ka_account *account, struct ka_error *err)
+remove_account(const struct cli *cli, struct ka_store *store, struct ka_account *account, struct ka_error *err)
 {
+	(void)cli;
 	return ka_model_remove_account(store, account, KA_OWNER_KEPT, err);
+}
+
+static enum cli_status
+run_set(struct cli *cli)
+{
+	return with_account(cli, set, "is changed; its keys and memberships stay.");
 }
 
 static enum cli_status
@@ -178,9 +227,119 @@ run_resume(struct cli *cli)
 	return with_account(cli, resume, "is active again, with all its keys.");
 }
 
+/* What goes with an account: "keys" and "members" as objects, "groups" as names. */
+
+static enum ka_result
+add_keys(struct ka_store *store, const struct ka_account *account, json_t *keys)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_key key;
+	json_t *projects;
+	enum ka_result r;
+
+	while ((r = ka_catalog_next_key_of(store, account->id, &row, &key)) == KA_OK) {
+		if ((r = key_read_reach(store, &key, &projects)) != KA_OK)
+			return r;
+		if (json_array_append_new(keys, json_key(&key, account, projects)) != 0)
+			return KA_UNAVAIL;
+	}
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+static enum ka_result
+add_members(struct ka_store *store, const struct ka_account *account, json_t *members)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_member member;
+	enum ka_result r;
+
+	while ((r = ka_catalog_next_membership(store, KA_SUBJECT_ACCOUNT, account->id, &row, &member)) == KA_OK)
+		if (json_array_append_new(members, json_member(&member, account->handle)) != 0)
+			return KA_UNAVAIL;
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+static enum ka_result
+add_groups(struct ka_store *store, const struct ka_account *account, json_t *groups)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_group group;
+	enum ka_result r;
+
+	while ((r = ka_catalog_next_group_of(store, account->id, &row, &group)) == KA_OK)
+		if (json_array_append_new(groups, json_string(group.name)) != 0)
+			return KA_UNAVAIL;
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+static enum ka_result
+describe_removal(struct ka_store *store, const struct ka_account *account, json_t **object)
+{
+	json_t *keys = json_array(), *members = json_array(), *groups = json_array();
+	enum ka_result r;
+
+	*object = json_pack(
+	    "{s:o,s:o,s:o,s:o}", "account", json_account(account), "keys", keys, "members", members, "groups", groups);
+	if (*object == NULL)
+		return KA_UNAVAIL;
+	if ((r = add_keys(store, account, keys)) != KA_OK || (r = add_members(store, account, members)) != KA_OK)
+		return r;
+	return add_groups(store, account, groups);
+}
+
+static void
+print_removal(json_t *object)
+{
+	const char *handle = json_string_value(json_object_get(json_object_get(object, "account"), "handle"));
+	json_t *each;
+	size_t i;
+
+	(void)printf("Account \"%s\" would be removed", handle);
+	json_array_foreach(json_object_get(object, "keys"), i, each)
+	{
+		(void)printf(",\n  its key %s \"%s\"", json_string_value(json_object_get(each, "fingerprint")),
+		    json_string_value(json_object_get(each, "title")));
+	}
+	json_array_foreach(json_object_get(object, "members"), i, each)
+	{
+		(void)printf(",\n  as %s of project %s", json_string_value(json_object_get(each, "role")),
+		    json_string_value(json_object_get(each, "project")));
+	}
+	json_array_foreach(json_object_get(object, "groups"), i, each)
+	{
+		(void)printf(",\n  from the group \"%s\"", json_string_value(each));
+	}
+	(void)printf(".\nNothing is changed.\n");
+}
+
+/* Remove it and do not commit: so it fails where the removal would. */
+static enum cli_status
+try_remove(struct cli *cli)
+{
+	struct ka_store *store = NULL;
+	struct ka_account account;
+	struct ka_error err = {""};
+	json_t *object = NULL;
+	enum ka_result r;
+
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK &&
+	    (r = ka_store_fail(store, describe_removal(store, &account, &object), &err)) == KA_OK)
+		r = ka_model_remove_account(store, &account, KA_OWNER_KEPT, &err);
+	ka_store_close(store);
+	if (r == KA_OK && cli->json)
+		return show_object(cli, object, NULL);
+	if (r == KA_OK)
+		print_removal(object);
+	json_decref(object);
+	return r == KA_OK ? CLI_DONE : cli_fail(cli, r, &err);
+}
+
 static enum cli_status
 run_remove(struct cli *cli)
 {
+	if (cli_value(cli, "dry-run", 0) != NULL)
+		return try_remove(cli);
 	return with_account(cli, remove_account, "is removed, with its keys and memberships.");
 }
 
@@ -211,15 +370,22 @@ static const struct cli_option add_options[] = {
     {0},
 };
 
+static const struct cli_option remove_options[] = {
+    {"dry-run", NULL, "say what would go with it, and change nothing", false},
+    {0},
+};
+
 const struct cli_verb account_verbs[] = {
     {"account", "add", "HANDLE", 1, 1, add_options, "Add an account.", "keyacct account add student --name 'A Student'",
 	run_add},
     {"account", "list", "", 0, 0, NULL, "List the accounts.", "keyacct account list", run_list},
     {"account", "show", "ACCOUNT", 1, 1, NULL, "Show one account.", "keyacct account show student", run_show},
+    {"account", "set", "ACCOUNT", 1, 1, set_options, "Change what an account is called, or whose it is.",
+	"keyacct account set student --name 'A Student'", run_set},
     {"account", "suspend", "ACCOUNT", 1, 1, NULL, "Switch all of an account's access off; keys are kept.",
 	"keyacct account suspend student", run_suspend},
     {"account", "resume", "ACCOUNT", 1, 1, NULL, "Switch it on again.", "keyacct account resume student", run_resume},
-    {"account", "remove", "ACCOUNT", 1, 1, NULL, "Remove an account with its keys and memberships.",
+    {"account", "remove", "ACCOUNT", 1, 1, remove_options, "Remove an account with its keys and memberships.",
 	"keyacct account remove student", run_remove},
     {0},
 };

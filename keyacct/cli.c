@@ -1,5 +1,6 @@
 #include "keyacct/cli.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "common/time.h"
 #include "common/usage.h"
 #include "keyacct/cutoff.h"
+
+#define HOST_MAX 253
 
 static const struct cli_option everywhere[] = {
     {"dir", "DIR", "the database (" KA_DATADIR ")", false},
@@ -79,6 +82,26 @@ usage_error(const struct cli *cli, const struct ka_error *err)
 	return CLI_USAGE;
 }
 
+/* What no option can take. A path is taken to the letter: by cli_path, or by the kernel, which knows whether it is
+ * there.
+ */
+static enum ka_result
+check_value(const struct cli_option *option, const char *value, struct ka_error *err)
+{
+	char fault[KA_TEXT_FAULT_LEN];
+
+	if (strcmp(option->value, "FILE") == 0 || strcmp(option->value, "DIR") == 0)
+		return KA_OK;
+	if (!ka_text_is_plain(value, fault))
+		return ka_result_fail(
+		    err, KA_INVALID, "--%s \"%.200s\" has %s in it: leave that out", option->name, value, fault);
+	/* It is only shown; a name that the DNS can hold is wanted. */
+	if (strcmp(option->value, "HOST") == 0 && (value[0] == '\0' || strlen(value) > HOST_MAX))
+		return ka_result_fail(err, KA_INVALID, "--%s \"%.80s\" can be no host's name: 1 to %d characters",
+		    option->name, value, HOST_MAX);
+	return KA_OK;
+}
+
 /* One option: "--name", "--name VALUE" or "--name=VALUE". Moves ${i} on when it takes the next word. */
 static enum cli_status
 parse_option(struct cli *cli, int argc, char **argv, int *i)
@@ -109,6 +132,8 @@ parse_option(struct cli *cli, int argc, char **argv, int *i)
 		}
 		value = argv[++*i];
 	}
+	if (option->value != NULL && check_value(option, value, &err) != KA_OK)
+		return usage_error(cli, &err);
 	if (!option->many && cli_value(cli, option->name, 0) != NULL) {
 		(void)ka_result_fail(&err, KA_INVALID, "--%s is given twice", option->name);
 		return usage_error(cli, &err);
@@ -338,8 +363,14 @@ enum ka_result
 cli_open_for_change(const struct cli *cli, struct ka_store **store, struct ka_error *err)
 {
 	static char verb[KA_VERB_LEN];
-	enum ka_result r = ka_store_open(cli->dir, true, store, err);
+	char run[PATH_MAX - 256]; /* the names of entries follow */
+	enum ka_result r;
 
+	*store = NULL;
+	/* Before anything is changed: afterwards it would be too late to say that no session can be ended. */
+	if ((r = cli_path(cli, "run", run, sizeof(run), err)) != KA_OK)
+		return r;
+	r = ka_store_open(cli->dir, true, store, err);
 	(void)snprintf(verb, sizeof(verb), "%s%s%s", cli->verb->noun, cli->verb->verb != NULL ? " " : "",
 	    cli->verb->verb != NULL ? cli->verb->verb : "");
 	if (r == KA_OK)

@@ -26,7 +26,8 @@ enum cli_status {
 
 struct cli_option {
 	const char *name;  /* without the hyphens; NULL ends a table */
-	const char *value; /* what its value is called in help; NULL: it takes none */
+	const char *value; /* what its value is called in help; NULL: it takes none. DIR and FILE are taken to the
+			      letter, no other may have a control character in it */
 	const char *help;
 	bool many; /* may be given more than once */
 };

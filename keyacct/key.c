@@ -251,10 +251,41 @@ remove_key(const struct cli *cli, struct ka_store *store, struct ka_key *key, st
 	return ka_registration_remove(store, key, err);
 }
 
+/* Take out what --no-project names. A key that names no project any more opens nothing: that is worth a word. */
+static enum ka_result
+drop_reach(const struct cli *cli, struct ka_store *store, const struct ka_key *key, struct ka_error *err)
+{
+	struct ka_row row = {.keylen = 0};
+	uint8_t id[KA_UUID_LEN];
+	char text[KA_UUID_TEXT_LEN];
+	struct ka_project project;
+	const char *name;
+	enum ka_result r;
+
+	for (size_t i = 0; (name = cli_value(cli, "no-project", i)) != NULL; i++) {
+		if ((r = ka_catalog_find_project(store, name, &project, err)) != KA_OK)
+			return r;
+		ka_uuid_text(project.id, text);
+		if ((r = key_reaches(store, key, &project)) == KA_NOTFOUND)
+			return ka_result_fail(err, KA_NOTFOUND,
+			    "the key \"%s\" is not for project %s; 'keyacct key show' tells which it is for",
+			    key->title, text);
+		if (r != KA_OK || (r = ka_registration_remove_reach(store, key, project.id)) != KA_OK)
+			return ka_store_fail(store, r, err);
+	}
+	if (cli_value(cli, "no-project", 0) == NULL || (r = ka_catalog_next_reach(store, key, &row, id)) == KA_OK)
+		return KA_OK;
+	if (r == KA_NOTFOUND)
+		cli_warn(cli, "this key is for no project any more, and opens nothing: keyacct key set KEY --project "
+			      "PROJECT, or keyacct key remove KEY");
+	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(store, r, err);
+}
+
 static const struct cli_option set_options[] = {
     {"account", "ACCOUNT", "whose registration, if several have the key", false},
     {"title", "TITLE", "what to call it", false},
     {"project", "PROJECT", "let it open this project too; may be given again", true},
+    {"no-project", "PROJECT", "let it open this one no more; may be given again", true},
     {"not-before", "TIME|never", "not valid before then", false},
     {"expires", "TIME|never", "not valid from then on", false},
     {"from", "ADDRESSES", "only from these addresses or blocks; empty: everywhere", false},
@@ -273,12 +304,12 @@ set(const struct cli *cli, struct ka_store *store, struct ka_key *key, struct ka
 		return ka_result_fail(err, KA_INVALID, "nothing to change: 'keyacct key set --help' shows what can be");
 	if ((r = read_fields(cli, key, err)) != KA_OK)
 		return r;
-	if (cli_value(cli, "project", 0) != NULL && !key->named)
+	if (!key->named && (cli_value(cli, "project", 0) != NULL || cli_value(cli, "no-project", 0) != NULL))
 		return ka_result_fail(err, KA_CONFLICT,
-		    "the key \"%s\" opens all of its account's projects already; to narrow it down, "
-		    "remove it and add it again with --project",
+		    "the key \"%s\" opens all of its account's projects; to narrow it down, remove it and add it again "
+		    "with --project",
 		    key->title);
-	if ((r = add_reach(cli, store, key, err)) != KA_OK)
+	if ((r = add_reach(cli, store, key, err)) != KA_OK || (r = drop_reach(cli, store, key, err)) != KA_OK)
 		return r;
 	return ka_registration_change(store, key, err);
 }
@@ -298,6 +329,18 @@ run_deactivate(struct cli *cli)
 static enum cli_status
 run_remove(struct cli *cli)
 {
+	bool origin = cli_value(cli, "origin", 0) != NULL;
+	struct ka_error err;
+
+	if (origin != (cli->nargs == 0))
+		return cli_fail(cli,
+		    ka_result_fail(&err, KA_INVALID, "it takes a KEY or --origin, %s",
+			origin ? "and not both" : "and neither is given"),
+		    &err);
+	if (origin)
+		return key_run_remove_origin(cli);
+	if (cli_value(cli, "dry-run", 0) != NULL)
+		return cli_fail(cli, ka_result_fail(&err, KA_INVALID, "--dry-run goes with --origin"), &err);
 	return with_key(cli, remove_key, "is removed, and opens nothing from the next login on.");
 }
 
@@ -327,6 +370,8 @@ static const struct cli_option list_options[] = {
     {"state", "STATE", "only active or inactive ones", false},
     {"unused-since", "TIME", "only keys that were not used since then", false},
     {"expires-before", "TIME", "only keys that expire before then", false},
+    {"origin", "LABEL", "only keys that an import brought under this label", false},
+    {"sort", "FIELD", "by " KEY_ORDERS " (used)", false},
     {"csv", NULL, "print comma-separated values", false},
     {0},
 };
@@ -336,11 +381,18 @@ static const struct cli_option one_options[] = {
     {0},
 };
 
+static const struct cli_option remove_options[] = {
+    {"account", "ACCOUNT", "whose registration, if several have the key", false},
+    {"origin", "LABEL", "instead of KEY: all that an import brought under this label", false},
+    {"dry-run", NULL, "with --origin: say which, and change nothing", false},
+    {0},
+};
+
 const struct cli_verb key_verbs[] = {
     {"key", "add", "ACCOUNT [FILE|-]", 1, 2, add_options, "Register a public key, pasted or from a file.",
 	"keyacct key add student --title laptop id_ed25519.pub", run_add},
-    {"key", "list", "[ACCOUNT]", 0, 1, list_options, "List keys, the last used first.", "keyacct key list student",
-	key_run_list},
+    {"key", "list", "[ACCOUNT]", 0, 1, list_options, "List keys, the last used first if not sorted otherwise.",
+	"keyacct key list student", key_run_list},
     {"key", "show", "KEY", 1, 1, one_options, "Show one key; KEY is its fingerprint.",
 	"keyacct key show SHA256:nThbg6kX --account student", key_run_show},
     {"key", "set", "KEY", 1, 1, set_options, "Change what a key is called and where it may be used.",
@@ -349,6 +401,7 @@ const struct cli_verb key_verbs[] = {
 	run_activate},
     {"key", "deactivate", "KEY", 1, 1, one_options, "Switch a key off, without removing it.",
 	"keyacct key deactivate SHA256:nThbg6kX", run_deactivate},
-    {"key", "remove", "KEY", 1, 1, one_options, "Remove a key.", "keyacct key remove SHA256:nThbg6kX", run_remove},
+    {"key", "remove", "[KEY]", 0, 1, remove_options, "Remove a key, or all that one import brought.",
+	"keyacct key remove SHA256:nThbg6kX", run_remove},
     {0},
 };

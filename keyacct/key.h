@@ -1,7 +1,7 @@
 #ifndef KEYACCT_KEY_H
 #define KEYACCT_KEY_H
 /*
- * What the verbs of keyacct key share: key_list.c shows, key.c changes.
+ * What the verbs of keyacct key share: key_list.c shows, key_sort.c sorts, key.c and key_origin.c change.
  */
 #include "common/catalog.h"
 #include "keyacct/cli.h"
@@ -36,8 +36,23 @@ struct key_reach {
 enum ka_result key_next_reached(
     struct ka_store *store, const struct ka_key *key, struct key_reach *of, uint8_t project[static KA_UUID_LEN]);
 
-/* Two of the verbs. */
+/**
+ * key_reaches(store, key, project): KA_OK: it does; KA_NOTFOUND: it does not; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result key_reaches(struct ka_store *store, const struct ka_key *key, const struct ka_project *project);
+
+/**
+ * key_read_order(cli, order, err): the order that --sort names.
+ * key_sort_rows(rows, order): the keys of an array in that order. Ownership: takes ${rows}; NULL when memory ran out.
+ */
+#define KEY_ORDERS "used, title, account, project, state, type, created or expires"
+struct key_order;
+enum ka_result key_read_order(const struct cli *cli, const struct key_order **order, struct ka_error *err);
+json_t *key_sort_rows(json_t *rows, const struct key_order *order);
+
+/* Verbs and parts of them. */
 enum cli_status key_run_list(struct cli *cli);
 enum cli_status key_run_show(struct cli *cli);
+enum cli_status key_run_remove_origin(struct cli *cli);
 
 #endif

@@ -2,7 +2,6 @@
  * keyacct key list and show: the keys that people registered, with their last use.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -129,6 +128,9 @@ add_validity(struct ka_store *store, const struct ka_account *account, const str
 	(void)gethostname(host, sizeof(host) - 1);
 	q.host = host;
 	reason = ka_access_judge_key(&settings, account, key, &q);
+	/* One that names no project any more reaches none. */
+	if (reason == KA_REASON_GRANTED && key->named && json_array_size(json_object_get(object, "projects")) == 0)
+		reason = KA_REASON_KEY_REACH;
 	return json_object_set_new(object, "valid",
 		   json_string(reason == KA_REASON_GRANTED ? "yes" : ka_access_reason_name(reason))) == 0
 		   ? KA_OK
@@ -172,9 +174,8 @@ describe(
 	return add_validity(store, &account, key, *object);
 }
 
-/* KA_OK: it does; KA_NOTFOUND: it does not. */
-static enum ka_result
-reaches(struct ka_store *store, const struct ka_key *key, const struct ka_project *project)
+enum ka_result
+key_reaches(struct ka_store *store, const struct ka_key *key, const struct ka_project *project)
 {
 	struct key_reach of = {.row = {.keylen = 0}};
 	uint8_t id[KA_UUID_LEN];
@@ -189,7 +190,7 @@ struct filter {
 	struct ka_account account;
 	struct ka_project project;
 	bool by_account, by_project;
-	const char *tag, *type, *state;           /* NULL: any */
+	const char *tag, *type, *state, *origin;  /* NULL: any */
 	int64_t unused_since_s, expires_before_s; /* 0: any */
 };
 
@@ -205,6 +206,7 @@ read_filter(const struct cli *cli, struct ka_store *store, struct filter *filter
 	filter->tag = cli_value(cli, "tag", 0);
 	filter->type = cli_value(cli, "type", 0);
 	filter->state = cli_value(cli, "state", 0);
+	filter->origin = cli_value(cli, "origin", 0);
 	if (filter->state != NULL && strcmp(filter->state, "active") != 0 && strcmp(filter->state, "inactive") != 0)
 		return ka_result_fail(err, KA_INVALID, "--state \"%s\": write active or inactive", filter->state);
 	if ((r = cli_time(cli, "unused-since", &filter->unused_since_s, err)) != KA_OK ||
@@ -240,6 +242,8 @@ passes(const struct filter *f, const struct ka_key *key, const struct ka_use *us
 		return false;
 	if (f->type != NULL && strcmp(key->type, f->type) != 0)
 		return false;
+	if (f->origin != NULL && strcmp(key->origin, f->origin) != 0)
+		return false;
 	if (f->state != NULL && (strcmp(f->state, "active") == 0) != (key->state == KA_KEY_ACTIVE))
 		return false;
 	if (f->unused_since_s != 0 && use->at_s >= f->unused_since_s)
@@ -260,7 +264,7 @@ collect_one(const struct cli *cli, struct ka_store *store, struct ka_usage *usag
 		return r;
 	if (!passes(filter, key, &use))
 		return KA_OK;
-	if (filter->by_project && (r = reaches(store, key, &filter->project)) != KA_OK)
+	if (filter->by_project && (r = key_reaches(store, key, &filter->project)) != KA_OK)
 		return r == KA_NOTFOUND ? KA_OK : r;
 	if ((r = describe(cli, store, key, &use, &object)) != KA_OK) {
 		json_decref(object);
@@ -284,64 +288,27 @@ collect(
 	return r == KA_NOTFOUND ? KA_OK : r;
 }
 
-/* Newest use first, never used last, then by fingerprint. */
-static int
-compare_rows(const void *a, const void *b)
-{
-	json_t *const *x = a, *const *y = b;
-	const char *used_x = json_string_value(json_object_get(json_object_get(*x, "last_used"), "at"));
-	const char *used_y = json_string_value(json_object_get(json_object_get(*y, "last_used"), "at"));
-	int c = strcmp(used_y != NULL ? used_y : "", used_x != NULL ? used_x : "");
-
-	if (c != 0)
-		return c;
-	return strcmp(json_string_value(json_object_get(*x, "fingerprint")),
-	    json_string_value(json_object_get(*y, "fingerprint")));
-}
-
-/* jansson sorts no arrays: the references are taken out, sorted and put into a new one. */
-static json_t *
-sort_rows(json_t *rows)
-{
-	size_t n = json_array_size(rows);
-	json_t *sorted = json_array();
-	json_t **refs = calloc(n + 1, sizeof(json_t *));
-
-	for (size_t i = 0; refs != NULL && i < n; i++)
-		refs[i] = json_array_get(rows, i);
-	if (refs != NULL)
-		qsort(refs, n, sizeof(json_t *), compare_rows);
-	for (size_t i = 0; refs != NULL && i < n; i++)
-		if (json_array_append(sorted, refs[i]) != 0)
-			break;
-	free(refs);
-	if (json_array_size(sorted) != n) {
-		json_decref(sorted);
-		sorted = NULL;
-	}
-	json_decref(rows);
-	return sorted;
-}
-
 enum cli_status
 key_run_list(struct cli *cli)
 {
 	struct ka_store *store = NULL;
 	struct ka_usage *usage = NULL;
+	const struct key_order *order;
 	struct filter filter;
 	struct ka_error err = {""};
 	json_t *rows = json_array();
 	enum ka_result r;
 
-	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
+	if ((r = key_read_order(cli, &order, &err)) == KA_OK &&
+	    (r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
 	    (r = read_filter(cli, store, &filter, &err)) == KA_OK &&
 	    (r = collect(cli, store, usage, &filter, rows)) != KA_OK)
 		(void)ka_store_fail(store, r, &err);
 	ka_usage_close(usage);
 	ka_store_close(store);
 	if (r == KA_OK)
-		return show_list(
-		    cli, sort_rows(rows), list_columns, "There are no such keys: keyacct key add ACCOUNT FILE");
+		return show_list(cli, key_sort_rows(rows, order), list_columns,
+		    "There are no such keys: keyacct key add ACCOUNT FILE");
 	json_decref(rows);
 	return cli_fail(cli, r, &err);
 }

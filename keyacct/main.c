@@ -21,22 +21,35 @@ static const struct cli_verb *const nouns[] = {init_verbs, setup_verbs, account_
 
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 
+/* A line for each noun: with all of their arguments the commands would fill more than a screen. */
+static void
+print_noun_line(const struct cli_verb *verbs, FILE *stream)
+{
+	(void)fprintf(stream, "  %-16s ", verbs->noun);
+	if (verbs->verb == NULL)
+		(void)fputs(verbs->help, stream);
+	for (const struct cli_verb *v = verbs; v->noun != NULL && v->verb != NULL; v++)
+		(void)fprintf(stream, "%s%s", v > verbs ? ", " : "", v->verb);
+	(void)fputc('\n', stream);
+}
+
 static void
 print_overview(FILE *stream)
 {
 	(void)fputs("usage: keyacct [--dir DIR] [--json] COMMAND ...\n"
-		    "Projects as SSH users: who may enter which, with which key.\n\n",
+		    "Projects as SSH users: who may enter which, with which key.\n\n"
+		    "To begin, as root on a host that is in service (README.md says how):\n"
+		    "    keyacct init\n"
+		    "    keyacct account add owner\n"
+		    "    keyacct project add --title 'Climate data' --owner owner\n"
+		    "    keyacct key add owner ~/.ssh/id_ed25519.pub\n"
+		    "    ssh PROJECT@HOST             as the last one prints it\n\n"
+		    "Commands:\n",
 	    stream);
 	for (size_t i = 0; i < NOUNS; i++)
-		for (const struct cli_verb *v = nouns[i]; v->noun != NULL; v++) {
-			char left[80];
-
-			(void)snprintf(left, sizeof(left), "%s%s%s %s", v->noun, v->verb != NULL ? " " : "",
-			    v->verb != NULL ? v->verb : "", v->args);
-			(void)fprintf(stream, "  %-46s %s\n", left, v->help);
-		}
-	(void)fputs("\n'keyacct COMMAND --help' shows the options of one command, with an example.\n"
-		    "example: keyacct project add --title 'Climate data' --owner owner\n",
+		print_noun_line(nouns[i], stream);
+	(void)fputs("'keyacct key' shows what can be done with keys, 'keyacct key add --help' the\n"
+		    "options of one command, with an example.\n",
 	    stream);
 }
 

@@ -115,11 +115,32 @@ value() {
 	k --json "$@" | jq -r "$filter"
 }
 
+# used FINGERPRINT ACCOUNT PROJECT SECONDS: as if a login had noted it (the record of keyacct(5))
+used() {
+	perl -e '
+		my ($fp, $account, $project, $at) = @ARGV;
+		my $body = pack("Q>", $at) . pack("H*", $project =~ s/-//gr) . pack("H*", $account =~ s/-//gr) . pack("H*", $fp) .
+			pack("H*", "00000000000000000000ffffc0000207") . pack("Q>", 1);
+		use integer;
+		my $sum = 0xcbf29ce484222325;
+		$sum = ($sum ^ $_) * 0x100000001b3 for unpack("C*", $body);
+		print "kaUSE\x01\r\n" . pack("Q>", $sum) . $body;
+	' "$(base64 -d <<<"${1#SHA256:}=" | od -An -v -tx1 | tr -d ' \n')" "$2" "$3" "$4" >>"$db/private/usage.spool"
+}
+
 # as_nobody COMMAND...: without any right
 as_nobody() { setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs -- "$@"; }
 
 # files: a checksum of each file of the database
 files() { (cd "$db" && sha256sum names.mdb private/access.mdb private/usage.mdb); }
+
+# dump: every row of the database, for a comparison before and after
+dump() {
+	local file
+	for file in names.mdb private/access.mdb; do
+		mdb_dump -an "$db/$file" | grep -vE '^(mapsize|maxreaders)='
+	done
+}
 
 # state: everything that the database says, for a comparison before and after
 state() {
@@ -133,15 +154,31 @@ state() {
 	done
 }
 
+# nouns: the first word of every command, as the overview lists them
+nouns() { keyacct --help | sed -nE '/^Commands:/,$s/^  ([a-z-]+) .*/\1/p'; }
+
+# usages: every command with its arguments, as the help of its noun has it
+usages() {
+	local noun
+	for noun in $(nouns); do
+		keyacct "$noun" --help | sed -nE 's/^(usage:| ) keyacct ([a-z].*)/\2/p' | sed -E 's/ \[OPTION\]\.\.\.$//; s/ +$//'
+	done
+}
+
+# commands: every command by its words alone
+commands() { usages | sed -E 's/ [A-Z[].*//'; }
+
 # every_command: one line each, with words that would do if there were a database and its rows
 every_command() {
 	cat <<-END
 		account add someone
 		account list
 		account show owner
+		account set owner --name Owner
 		account suspend owner
 		account resume owner
 		account remove owner
+		account remove owner --dry-run
 		project add
 		project list
 		project show 829e7b5693d611e7ae8ee70cea5e8cd7

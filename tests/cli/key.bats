@@ -306,8 +306,9 @@ unpasted() {
 		[[ $(value '.[].title' key list) =~ ^(\[31mlap\[0mtop|laptop)$ ]]
 		k key remove "$sha256"
 	done
-	try 0 k key add owner --title $'a\tb\nc\ed' owner.pub
-	same "a b cd" "$(value '.[].title' key list)"
+	# What is typed, and not pasted with a key, is refused.
+	refused 2 '--title "a b" has the control character U+0009 in it: leave that out' k key add owner --title $'a\tb' owner.pub
+	same "[]" "$(k --json key list)"
 	refused 2 "--title is too long" k key add owner --title "$(printf 'x%.0s' {1..256})" other.pub
 }
 
@@ -393,7 +394,7 @@ unpasted() {
 			same "keyacct: $option is given twice" "${stderr_lines[0]}"
 		# shellcheck disable=SC2086
 		done 8< <(keyacct $command --help | grep -vE 'may be given again|^  --(json|help) ' | sed -nE 's/^  (--[a-z-]+) ([A-Za-z|]+)? .*/\1 \2/p')
-	done 9< <(keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p')
+	done 9< <(commands)
 	refused 2 "--dir is given twice" k key list --dir x --dir y
 }
 
@@ -586,8 +587,42 @@ unpasted() {
 	refused 3 'there is no project "11111111"' k key set "$sha256" --project 11111111
 	# One for all projects has nothing to gain.
 	k key add owner --title wide other.pub
-	refused 4 'the key "wide" opens all of its account'"'"'s projects already' k key set "$(print_of other.pub)" --project "$project"
+	refused 4 'the key "wide" opens all of its account'"'"'s projects; to narrow it down' k key set "$(print_of other.pub)" --project "$project"
 	same null "$(value .projects key show "$(print_of other.pub)")"
+}
+
+@test "set --no-project takes one out of what a key opens; what opens nothing says so" {
+	k key add owner --title narrow --project "$project" --project "$second" owner.pub
+	try 0 k key set "$sha256" --no-project "${second:0:8}"
+	same 'The key "narrow" of "owner" is changed; it holds from the next login on.' "$output"
+	same "" "$stderr"
+	same "$(hyphens "$project")" "$(value '.projects[]' key show "$sha256")"
+	try 1 k explain "$second" owner.pub
+	has key-reach
+	try 0 k explain "$project" owner.pub
+	before=$(dump)
+	refused 3 "the key \"narrow\" is not for project $(hyphens "$second"); 'keyacct key show' tells which it is for" \
+		k key set "$sha256" --no-project "$project" --no-project "$second"
+	refused 3 'there is no project "11111111"' k key set "$sha256" --no-project "$project" --no-project 11111111
+	same "$before" "$(dump)"
+	# One comes, one goes.
+	try 0 k key set "$sha256" --no-project "$project" --project "$second"
+	same "" "$stderr"
+	same "$(hyphens "$second")" "$(value '.projects[]' key show "$sha256")"
+	try 0 k key set "$sha256" --no-project "$second"
+	same "keyacct: this key is for no project any more, and opens nothing: keyacct key set KEY --project PROJECT, or keyacct key remove KEY" "$stderr"
+	same "[]" "$(value '.projects | tostring' key show "$sha256")"
+	same "none key-reach" "$(k key list | awk '$1 == "narrow" {print $5, $6}')"
+	try 1 k explain "$second" owner.pub
+	# It is not for all of them now.
+	try 1 k explain "$project" owner.pub
+	has key-reach
+	try 0 k key set "$sha256" --project "$project"
+	try 0 k explain "$project" owner.pub
+	# One for all projects cannot be narrowed down so.
+	k key add owner --title wide other.pub
+	refused 4 'the key "wide" opens all of its account'"'"'s projects; to narrow it down, remove it and add it again with --project' \
+		k key set "$(print_of other.pub)" --no-project "$project"
 }
 
 @test "set --expires and --from hold from the next question on" {

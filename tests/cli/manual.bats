@@ -45,14 +45,14 @@ manual_commands() {
 		done
 }
 
-# help_commands: the same out of the overview and each command's own help
+# help_commands: the same out of what the commands say of themselves
 help_commands() {
 	local text command
-	keyacct --help | sed -nE 's/^  ([a-z].{45}).*/\1/p' | sed -E 's/ +$//' | while read -r text; do
+	usages | while read -r text; do
 		echo "$text"
 		command=$(sed -E 's/ ([A-Z[]).*//' <<<"$text")
 		# shellcheck disable=SC2086
-		text=$(keyacct $command --help | sed -nE 's/^  (--[a-z0-9-]+( [^ ]+)?) .*/\1/p' | grep -vE '^--(dir|json|help)( |$)')
+		text=$(keyacct $command --help | sed -nE 's/^  (--[a-z0-9-]+( [^ ]+)?) .*/\1/p' | grep -vE '^--(dir|json|help)( |$)' || true)
 		# Those of every command that changes something are told once.
 		if grep -q '^--keep-sessions$' <<<"$text"; then
 			text=$(grep -vE '^--(keep-sessions|run DIR)$' <<<"$text" || true)
@@ -79,7 +79,7 @@ help_commands() {
 			"$(sed -n '/^These go with every command that changes/,/^\.Sh COMMANDS/p' keyacct/keyacct.8 | sed -n 's/^\.It \(Fl .*\)/\1/p' | words)" \
 			"$(keyacct $command --help | sed -nE 's/^  (--(keep-sessions|run)( [^ ]+)?) .*/\1/p')"
 		found=$((found + 1))
-	done < <(keyacct --help | sed -nE 's/^  ([a-z-]+ (add|set|suspend|resume|archive|unarchive|activate|deactivate|reset|add-member|remove-member|remove)|import) .*/\1/p')
+	done < <(help_commands | sed -nE 's/^([a-z-]+ (add|set|suspend|resume|archive|unarchive|activate|deactivate|reset|add-member|remove-member|remove)|import)( .*)?$/\1/p' | sort -u)
 	[ $found -gt 15 ]
 }
 
@@ -194,6 +194,7 @@ fields() {
 	agree "project" "$(fields project)" "$(value '(keys[], (.keys[] | keys[]))' project show "$project" | sort -u)"
 	agree "member" "$(fields member)" "$(value '.[] | keys[]' member list "$project" | sort -u)"
 	agree "group" "$(fields group)" "$(value '.[0] | keys[]' group list | sort)"
+	agree "account remove" "$(fields 'account remove --dry-run')" "$(k account add guest --json >/dev/null && value 'keys[]' account remove guest --dry-run | sort)"
 	agree "key" "$(fields key)" "$(value '.[0] | keys[]' key list | sort)"
 	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
 	agree "setting" "$(fields setting)" "$(value '.[0] | keys[]' config list | sort)"
@@ -260,8 +261,8 @@ shipped() { grep -v '^#' "$1" | sed 's,@HELPER@,/usr/libexec/keyacct-keys,'; }
 		"$(printf 'passwd:  files systemd\ngroup:   files systemd\n' | sed -E -f share/nsswitch.sed)"
 }
 
-# commands NAME...: the indented lines of these parts of the README
-commands() {
+# readme_lines NAME...: the indented lines of these parts of the README
+readme_lines() {
 	local part
 	for part; do
 		sed -nE "/^##+ $part\$/,/^##/s/^    //p" README.md
@@ -272,7 +273,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 
 @test "the README puts a host into service with the commands of tests/world, in their order" {
 	agree "README.md and tests/world" \
-		"$(commands 'Build and install' 'sshd and PAM' 'Let projects in' | grep -E "$INTO_SERVICE")" \
+		"$(readme_lines 'Build and install' 'sshd and PAM' 'Let projects in' | grep -E "$INTO_SERVICE")" \
 		"$(sed -n '/--stage3/,$p' tests/world | sed -E 's/ (B|MODULES)="[^"]*"//g; s/ \$\{KEYACCT_MAKE:-\}//; s/ --no-print-directory//; s/ -o all//; s/ *>\/dev\/null.*//' |
 			grep -E "$INTO_SERVICE")"
 }
@@ -280,7 +281,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 @test "the README takes a host out of service, byte for byte, and back in" {
 	mkdir -p "$BATS_TEST_TMPDIR/in"
 	cp -p /etc/pam.d/sshd /etc/nsswitch.conf "$BATS_TEST_TMPDIR/in"
-	commands 'Out of service' | grep '^sed -i' >"$BATS_TEST_TMPDIR/out.sh"
+	readme_lines 'Out of service' | grep '^sed -i' >"$BATS_TEST_TMPDIR/out.sh"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/out.sh")" -eq 2 ]
 	bash -e "$BATS_TEST_TMPDIR/out.sh"
 	run -1 grep keyacct /etc/pam.d/sshd /etc/nsswitch.conf
@@ -288,7 +289,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 		cmp /etc/pam.d/sshd /root/before/sshd.pam
 		cmp /etc/nsswitch.conf /root/before/nsswitch.conf
 	fi
-	commands 'sshd and PAM' 'Let projects in' | grep -E "^(sed -i|\}')" >"$BATS_TEST_TMPDIR/in.sh"
+	readme_lines 'sshd and PAM' 'Let projects in' | grep -E "^(sed -i|\}')" >"$BATS_TEST_TMPDIR/in.sh"
 	bash -e "$BATS_TEST_TMPDIR/in.sh"
 	cmp /etc/pam.d/sshd "$BATS_TEST_TMPDIR/in/sshd"
 	cmp /etc/nsswitch.conf "$BATS_TEST_TMPDIR/in/nsswitch.conf"
@@ -296,7 +297,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 
 @test "what the README removes is what make install puts there" {
 	local file
-	commands 'Out of service' | grep '^rm ' >"$BATS_TEST_TMPDIR/rm.sh"
+	readme_lines 'Out of service' | grep '^rm ' >"$BATS_TEST_TMPDIR/rm.sh"
 	make --no-print-directory install -o all B="${KEYACCT_BUILD:-build}" DESTDIR="$BATS_TEST_TMPDIR/root" >/dev/null
 	# The same lines, on a copy of what is installed: nothing may be left, and every pattern has to match something.
 	mkdir -p "$BATS_TEST_TMPDIR/root/etc/ssh/sshd_config.d"

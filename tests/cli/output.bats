@@ -17,9 +17,6 @@ setup() {
 # fields JSON: the names of an object, sorted
 fields() { jq -r 'keys | join(" ")' <<<"$1"; }
 
-# commands: every command by its words, as the overview lists them
-commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
-
 # JSON
 
 @test "a listing is one array of objects with the field names of the design" {
@@ -201,7 +198,7 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 @test "--help, help and --version" {
 	try 0 keyacct --help
 	same "usage: keyacct [--dir DIR] [--json] COMMAND ..." "${lines[0]}"
-	has "example: keyacct "
+	has "To begin"
 	same "$output" "$(keyacct help)"
 	same "$(keyacct key add --help)" "$(keyacct help key add)"
 	same "$(keyacct explain --help)" "$(keyacct help explain)"
@@ -230,7 +227,7 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 		try 0 keyacct "$noun" --help
 		has "keyacct $noun"
 		has "example: keyacct $noun"
-		if keyacct --help | grep -q "^  $noun [a-z]"; then
+		if commands | grep -q "^$noun [a-z]"; then
 			# The noun alone lists its verbs too, and is a usage error.
 			lists=$output
 			while read -r verb; do
@@ -240,7 +237,22 @@ commands() { keyacct --help | sed -nE 's/^  ([a-z-]+( [a-z-]+)?) .*/\1/p'; }
 			same "" "$output"
 			same "$lists" "$stderr"
 		fi
-	done 9< <(commands | cut -d' ' -f1 | sort -u)
+	done 9< <(nouns)
+}
+
+@test "the overview has a line for each noun with all of its verbs, and how to begin is on the first screen" {
+	try 0 keyacct --help
+	same "$(commands | cut -d' ' -f1 | uniq)" "$(nouns)"
+	while read -r -u 9 noun; do
+		verbs=$(commands | sed -n "s/^$noun //p" | paste -sd, | sed 's/,/, /g')
+		[ -z "$verbs" ] || grep -qxE "  $noun +$verbs" <<<"$output"
+	done 9< <(nouns)
+	begin=$(grep -n '^    ssh ' <<<"$output" | cut -d: -f1)
+	[ "$begin" -lt 12 ]
+	same 5 "$(sed -n '/^To begin/,/^$/p' <<<"$output" | grep -c '^    ')"
+	# Nothing but the lines of nouns makes it longer, and no line is wider than a terminal.
+	[ "${#lines[@]}" -le $((12 + $(nouns | wc -l))) ]
+	same "" "$(grep -E '^.{81}' <<<"$output" || true)"
 }
 
 @test "the examples of the help work as they stand" {
@@ -489,7 +501,10 @@ Host climate-data-829e7b56
 
 @test "ssh-config refuses a host or identity with a newline in it" {
 	for bad in $'h\n    ProxyCommand /bin/false' $'h\r' $'h\x7f' 'h"' 'h" -o "ProxyCommand=/bin/false'; do
-		refused 2 "has a character that ssh_config cannot hold" k ssh-config owner --host "$bad"
+		case $bad in
+		*'"'*) refused 2 "has a character that ssh_config cannot hold" k ssh-config owner --host "$bad" ;;
+		*) refused 2 "has the control character U+00" k ssh-config owner --host "$bad" ;;
+		esac
 		refused 2 "has a character that ssh_config cannot hold" k ssh-config owner --identity "$bad"
 	done
 }

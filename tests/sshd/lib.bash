@@ -10,12 +10,17 @@ DENIED='Permission denied (publickey).'
 STAMP='[A-Z][a-z]{2} [ 0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}'
 D=$BATS_FILE_TMPDIR
 
-# make_database: an empty database, and what ssh needs to know
-make_database() {
+# in_world: only on a private copy of a host, and before there is a database
+in_world() {
 	if [ "$(hostname)" != projects ] || [ ! -e /run/syslogd.ready ] || [ -e $DB ]; then
 		echo "run this as: tests/world bats $BATS_TEST_FILENAME" >&2
 		return 1
 	fi
+}
+
+# make_database: an empty database, and what ssh needs to know
+make_database() {
+	in_world
 	cat >"$D/config" <<-END
 		StrictHostKeyChecking accept-new
 		UserKnownHostsFile $D/known_hosts

@@ -253,6 +253,47 @@ test_visible(void **state)
 			fail_msg("%zu", i);
 }
 
+static void
+is_plain(const char *in, const char *expected)
+{
+	char fault[KA_TEXT_FAULT_LEN] = "";
+
+	assert_int_equal(ka_text_is_plain(in, fault), expected[0] == '\0');
+	assert_string_equal(fault, expected);
+}
+
+static void
+test_plain(void **state)
+{
+	(void)state;
+	is_plain("", "");
+	is_plain("  Alice's  laptop ", "");
+	is_plain("\xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x94\x91 \xf4\x8f\xbf\xbf", "");
+	/* Blanks of other scripts, and what cleaning drops without a word. */
+	is_plain("a\xc2\xa0"
+		 "b\xe3\x80\x80\xe2\x9d\xa4\xef\xb8\x8f\xe2\x80\xae",
+	    "");
+	is_plain("a\nb", "the control character U+000A");
+	is_plain("a\tb\x01", "the control character U+0009");
+	is_plain("\x01", "the control character U+0001");
+	is_plain("a\x1f", "the control character U+001F");
+	is_plain("a\x7f", "the control character U+007F");
+	is_plain("a\xc2\x80", "the control character U+0080");
+	is_plain("a\xc2\x9f", "the control character U+009F");
+	is_plain("a\xe2\x80\xa8", "the control character U+2028");
+	is_plain("a\xe2\x80\xa9", "the control character U+2029");
+	/* Not the neighbours of these. */
+	is_plain("a ~\xc2\xa0\xe2\x80\xa7\xe2\x80\xaa", "");
+	/* A byte alone, a cut character, a longer form than needed, a surrogate, past the end of Unicode. */
+	is_plain("a\xff", "the byte 0xFF, which is no UTF-8");
+	is_plain("a\x80", "the byte 0x80, which is no UTF-8");
+	is_plain("a\xc3", "the byte 0xC3, which is no UTF-8");
+	is_plain("a\xe2\x82", "the byte 0xE2, which is no UTF-8");
+	is_plain("a\xc0\x8a", "the byte 0xC0, which is no UTF-8");
+	is_plain("a\xed\xa0\x80", "the byte 0xED, which is no UTF-8");
+	is_plain("a\xf4\x90\x80\x80", "the byte 0xF4, which is no UTF-8");
+}
+
 int
 main(void)
 {
@@ -265,6 +306,7 @@ main(void)
 	    cmocka_unit_test(test_cut),
 	    cmocka_unit_test(test_twice),
 	    cmocka_unit_test(test_visible),
+	    cmocka_unit_test(test_plain),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
