@@ -143,13 +143,20 @@ refused_for() {
 	no_entries
 }
 
-@test "a session that is open stays so when the policy changes" {
+@test "a session that is open ends when the policy changes, unless it is kept" {
 	hold owner $P
-	keyacct config set security-keys required
+	run keyacct config set security-keys required --keep-sessions
+	[ "$status" -eq 0 ]
 	refused_for key-no-token owner
 	echo still >&9
 	wait_until grep -q still "$D/hold.out"
-	let_go
+	keyacct config reset security-keys
+	run keyacct config set security-keys required
+	[ "$status" -eq 0 ]
+	[[ ${lines[-1]} == "Ended the session "*' of "owner" in '"$P"', '*": key-no-token" ]]
+	run let_go
+	[ "$status" -ne 0 ]
+	no_entries
 }
 
 # commit KEY: who git says made a commit in the project in a session with this key, and who put it there
