@@ -90,6 +90,19 @@ ka_store_file_path(const char *dir, const char *name, char path[static PATH_MAX]
 	return KA_OK;
 }
 
+enum ka_result
+ka_store_file_sync_directory(const char *path, struct ka_error *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum ka_result r = KA_OK;
+
+	if (fd < 0 || fsync(fd) != 0)
+		r = ka_result_fail(err, KA_UNAVAIL, "cannot write %s to disk: %s", path, strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return r;
+}
+
 static int
 open_env(const char *path, unsigned flags, MDB_env **env)
 {
@@ -112,8 +125,10 @@ open_env(const char *path, unsigned flags, MDB_env **env)
 }
 
 static int
-open_tables(struct ka_store_file *f, unsigned flags, const enum ka_table *tables, size_t n)
+open_tables(struct ka_store_file *f, unsigned flags)
 {
+	size_t n;
+	const enum ka_table *tables = ka_table_list(f->kind, &n);
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
@@ -128,28 +143,30 @@ open_tables(struct ka_store_file *f, unsigned flags, const enum ka_table *tables
 
 /* Fill the new file and give it its mode and group. */
 static int
-create_contents(struct ka_store_file *f, mode_t mode, gid_t gid, const enum ka_table *tables, size_t n,
-    enum ka_result (*fill)(struct ka_store_file *))
+create_contents(struct ka_store_file *f, gid_t gid, enum ka_result (*fill)(struct ka_store_file *, void *), void *arg)
 {
+	static const mode_t modes[KA_FILES] = {[KA_FILE_NAMES] = 0644, [KA_FILE_ACCESS] = 0640, [KA_FILE_USAGE] = 0600};
 	int rc, fd;
 
-	if ((rc = mdb_txn_begin(f->env, NULL, 0, &f->txn)) != 0 || (rc = open_tables(f, MDB_CREATE, tables, n)) != 0)
+	if ((rc = mdb_txn_begin(f->env, NULL, 0, &f->txn)) != 0 || (rc = open_tables(f, MDB_CREATE)) != 0)
 		return rc;
-	if (fill != NULL && fill(f) != KA_OK)
-		return EIO;
+	if (fill != NULL && fill(f, arg) != KA_OK)
+		return f->failed != 0 ? f->failed : EIO;
 	rc = mdb_txn_commit(f->txn);
 	f->txn = NULL;
 	if (rc != 0 || (rc = mdb_env_get_fd(f->env, &fd)) != 0)
 		return rc;
-	return fchown(fd, (uid_t)-1, gid) != 0 || fchmod(fd, mode) != 0 || fsync(fd) != 0 ? errno : 0;
+	if (f->kind != KA_FILE_ACCESS)
+		gid = 0;
+	return fchown(fd, (uid_t)-1, gid) != 0 || fchmod(fd, modes[f->kind]) != 0 || fsync(fd) != 0 ? errno : 0;
 }
 
 enum ka_result
-ka_store_file_create(const char *path, mode_t mode, gid_t gid, const enum ka_table *tables, size_t n,
-    enum ka_result (*fill)(struct ka_store_file *), struct ka_error *err)
+ka_store_file_create(const char *path, enum ka_file kind, gid_t gid,
+    enum ka_result (*fill)(struct ka_store_file *, void *), void *arg, struct ka_error *err)
 {
 	char temporary[PATH_MAX + 8];
-	struct ka_store_file f = {.write = true};
+	struct ka_store_file f = {.kind = kind, .write = true};
 	int rc;
 
 	(void)snprintf(temporary, sizeof(temporary), "%s.new", path);
@@ -158,7 +175,7 @@ ka_store_file_create(const char *path, mode_t mode, gid_t gid, const enum ka_tab
 	/* Nobody else knows this file yet; without a lock file there is none to protect. */
 	if ((rc = open_env(temporary, MDB_NOLOCK, &f.env)) != 0)
 		return failed(err, rc, temporary);
-	rc = create_contents(&f, mode, gid, tables, n, fill);
+	rc = create_contents(&f, gid, fill, arg);
 	ka_store_file_close(&f);
 	if (rc == 0 && rename(temporary, path) != 0)
 		rc = errno;
@@ -168,13 +185,13 @@ ka_store_file_create(const char *path, mode_t mode, gid_t gid, const enum ka_tab
 }
 
 enum ka_result
-ka_store_file_open(
-    const char *path, bool write, const enum ka_table *tables, size_t n, struct ka_store_file *f, struct ka_error *err)
+ka_store_file_open(const char *path, enum ka_file kind, bool write, struct ka_store_file *f, struct ka_error *err)
 {
 	struct stat st;
 	int rc, dead;
 
 	memset(f, 0, sizeof(*f));
+	f->kind = kind;
 	f->write = write;
 	(void)snprintf(f->path, sizeof(f->path), "%s", path);
 	/* liblmdb creates a file that is missing, and takes one without a byte for a new one. */
@@ -187,7 +204,7 @@ ka_store_file_open(
 	(void)mdb_reader_check(f->env, &dead);
 	if ((rc = mdb_txn_begin(f->env, NULL, write ? 0 : MDB_RDONLY, &f->txn)) == 0 &&
 	    /* A writer adds the tables that an older version did not know. */
-	    (rc = open_tables(f, write ? MDB_CREATE : 0, tables, n)) == 0)
+	    (rc = open_tables(f, write ? MDB_CREATE : 0)) == 0)
 		return KA_OK;
 	ka_store_file_close(f);
 	return failed(err, rc, path);

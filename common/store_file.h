@@ -19,6 +19,7 @@ struct MDB_txn;
 
 struct ka_store_file {
 	char path[PATH_MAX];
+	enum ka_file kind;
 	bool write;
 	int failed; /* LMDB's last error code, or 0 */
 	struct MDB_env *env;
@@ -34,21 +35,29 @@ struct ka_store_file {
 enum ka_result ka_store_file_path(const char *dir, const char *name, char path[static PATH_MAX], struct ka_error *err);
 
 /**
- * ka_store_file_create(path, mode, gid, tables, n, fill, err):
- * Make a file with empty ${tables}, and what ${fill} (NULL: nothing) puts into them. It appears whole, with its mode
- * and group, or not at all; one that is there is replaced. Returns KA_OK; KA_UNAVAIL.
+ * ka_store_file_sync_directory(path, err):
+ * Make what was created, renamed and removed in the directory durable.
+ * Returns KA_OK; KA_UNAVAIL.
  */
-enum ka_result ka_store_file_create(const char *path, mode_t mode, gid_t gid, const enum ka_table *tables, size_t n,
-    enum ka_result (*fill)(struct ka_store_file *), struct ka_error *err);
+enum ka_result ka_store_file_sync_directory(const char *path, struct ka_error *err);
 
 /**
- * ka_store_file_open(path, write, tables, n, file, err):
- * Open the file, begin a transaction and find ${tables}.
+ * ka_store_file_create(path, kind, gid, fill, arg, err):
+ * Make a file of ${kind} with empty tables, and what ${fill}(file, ${arg}) (NULL: nothing) puts into them. It appears
+ * whole, with its mode and its group (${gid} if the helper reads it, otherwise root's), or not at all; one that is
+ * there is replaced. Returns KA_OK; KA_UNAVAIL.
+ */
+enum ka_result ka_store_file_create(const char *path, enum ka_file kind, gid_t gid,
+    enum ka_result (*fill)(struct ka_store_file *, void *), void *arg, struct ka_error *err);
+
+/**
+ * ka_store_file_open(path, kind, write, file, err):
+ * Open the file, begin a transaction and find its tables.
  * Ownership: ka_store_file_close drops what was not committed; it is fine on a file that is all zero or failed to open.
  * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
  */
-enum ka_result ka_store_file_open(const char *path, bool write, const enum ka_table *tables, size_t n,
-    struct ka_store_file *file, struct ka_error *err);
+enum ka_result ka_store_file_open(
+    const char *path, enum ka_file kind, bool write, struct ka_store_file *file, struct ka_error *err);
 void ka_store_file_close(struct ka_store_file *file);
 
 /**

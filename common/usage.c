@@ -24,9 +24,6 @@
  * and what it does find waits for the next drain. */
 #define ROUNDS 4
 
-static const enum ka_table tables[] = {KA_TABLE_KEY_USE, KA_TABLE_PROJECT_USE, KA_TABLE_DRAINED};
-#define TABLES (sizeof(tables) / sizeof(tables[0]))
-
 struct ka_usage {
 	struct ka_store_file file;
 };
@@ -268,7 +265,7 @@ drain_one(struct drain *d, struct ka_error *err)
 static enum ka_result
 usage_path(const char *dir, char path[static PATH_MAX], struct ka_error *err)
 {
-	return ka_store_file_path(dir, "private/usage.mdb", path, err);
+	return ka_store_file_path(dir, ka_table_file_name(KA_FILE_USAGE), path, err);
 }
 
 enum ka_result
@@ -277,7 +274,7 @@ ka_usage_create(const char *dir, struct ka_error *err)
 	char path[PATH_MAX];
 	enum ka_result r = usage_path(dir, path, err);
 
-	return r == KA_OK ? ka_store_file_create(path, 0600, 0, tables, TABLES, NULL, err) : r;
+	return r == KA_OK ? ka_store_file_create(path, KA_FILE_USAGE, 0, NULL, NULL, err) : r;
 }
 
 static enum ka_result
@@ -290,7 +287,7 @@ drain_open(const char *dir, struct drain *d, struct ka_error *err)
 	    (r = ka_store_file_path(dir, KA_SPOOL_LOCK, lock, err)) != KA_OK ||
 	    (r = usage_path(dir, path, err)) != KA_OK)
 		return r;
-	if ((r = ka_store_file_path(dir, "private/access.mdb", access_path, err)) != KA_OK)
+	if ((r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_ACCESS), access_path, err)) != KA_OK)
 		return r;
 	if ((d->privatefd = open(private, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 && errno != ENOENT)
 		return ka_result_fail(
@@ -305,7 +302,7 @@ drain_open(const char *dir, struct drain *d, struct ka_error *err)
 	/* It holds no more than last uses: a lost one begins anew. */
 	if (access(path, F_OK) != 0 && errno == ENOENT && (r = ka_usage_create(dir, err)) != KA_OK)
 		return r;
-	return ka_store_file_open(path, true, tables, TABLES, &d->file, err);
+	return ka_store_file_open(path, KA_FILE_USAGE, true, &d->file, err);
 }
 
 enum ka_result
@@ -336,7 +333,7 @@ ka_usage_open(const char *dir, struct ka_usage **usage, struct ka_error *err)
 		return r;
 	if ((u = calloc(1, sizeof(*u))) == NULL)
 		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
-	if ((r = ka_store_file_open(path, false, tables, TABLES, &u->file, err)) == KA_OK)
+	if ((r = ka_store_file_open(path, KA_FILE_USAGE, false, &u->file, err)) == KA_OK)
 		*usage = u;
 	else
 		free(u);
