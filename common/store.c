@@ -68,6 +68,21 @@ project_name(struct ka_store *s, const uint8_t id[static KA_UUID_LEN])
 	return ka_store_file_put(&s->names, KA_TABLE_NAME_UID, uid, sizeof(uid), id, KA_UUID_LEN);
 }
 
+static enum ka_result
+read_pruned(struct ka_store *s, uint64_t *pruned)
+{
+	struct ka_row row;
+	enum ka_result r = ka_store_get(s, KA_TABLE_META, KA_PRUNED_KEY, strlen(KA_PRUNED_KEY), &row);
+
+	*pruned = 0;
+	if (r == KA_NOTFOUND)
+		return KA_OK;
+	if (r != KA_OK || row.len != 8)
+		return r == KA_OK ? KA_CORRUPT : r;
+	*pruned = ka_table_from_be64(row.payload);
+	return KA_OK;
+}
+
 /* What the changes after the first ${done} did to projects. */
 static enum ka_result
 project_changes(struct ka_store *s, uint64_t done)
@@ -81,6 +96,33 @@ project_changes(struct ka_store *s, uint64_t done)
 		if (change.table == KA_TABLE_PROJECT && (r = project_name(s, change.after.key)) != KA_OK)
 			return r;
 	}
+	return KA_OK;
+}
+
+static enum ka_result
+project_all(struct ka_store *s)
+{
+	struct ka_row row = {.keylen = 0};
+	enum ka_result r;
+
+	while ((r = ka_store_next(s, KA_TABLE_PROJECT, "", 0, &row)) == KA_OK)
+		if ((r = project_name(s, row.key)) != KA_OK)
+			return r;
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+/* Bring names.mdb, which has the first ${done} changes, up to access.mdb. */
+static enum ka_result
+project_from(struct ka_store *s, uint64_t done)
+{
+	uint64_t pruned;
+	enum ka_result r;
+
+	if ((r = read_pruned(s, &pruned)) != KA_OK)
+		return r;
+	/* The log does not tell any more: names.mdb is an old copy, or a new file in the place of a lost one. */
+	if ((r = done < pruned ? project_all(s) : project_changes(s, done)) != KA_OK)
+		return r;
 	return ka_store_write_meta(&s->names, &s->meta);
 }
 
@@ -103,7 +145,7 @@ catch_up(struct ka_store *s, struct ka_error *err)
 	if (done.uid_next > s->meta.uid_next)
 		s->meta.uid_next = done.uid_next;
 	if (done.changes < s->meta.changes)
-		r = project_changes(s, done.changes);
+		r = project_from(s, done.changes);
 	/* Also when there was nothing to do: an abort would close the table handles with it (lmdb.h, mdb_dbi_open). */
 	if (r == KA_OK)
 		r = ka_store_file_commit(&s->names, NULL);
@@ -341,21 +383,6 @@ ka_store_get_change(struct ka_store *s, uint64_t seq, struct ka_change *change)
 	r = ka_record_get_change(payload, len, change);
 	change->seq = seq;
 	return r;
-}
-
-static enum ka_result
-read_pruned(struct ka_store *s, uint64_t *pruned)
-{
-	struct ka_row row;
-	enum ka_result r = ka_store_get(s, KA_TABLE_META, KA_PRUNED_KEY, strlen(KA_PRUNED_KEY), &row);
-
-	*pruned = 0;
-	if (r == KA_NOTFOUND)
-		return KA_OK;
-	if (r != KA_OK || row.len != 8)
-		return r == KA_OK ? KA_CORRUPT : r;
-	*pruned = ka_table_from_be64(row.payload);
-	return KA_OK;
 }
 
 enum ka_result
