@@ -45,7 +45,7 @@ STATIC       = $(if $(SANITIZE),,-static-pie)
 # What NSS, PAM and the helper are made of: libc alone.
 CORE   := uuid time base64 fingerprint text address table record view access logline spool session result
 # What only root's tool may use: liblmdb, libcrypto.
-ADMIN  := lock store_file store_file_whole store store_create sound catalog registration membership model usage sshkey paste
+ADMIN  := lock store_file store_file_whole store store_create store_mend sound backup restore catalog registration membership model usage sshkey paste
 TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
 TOOL   := $(filter-out keyacct-keys,$(TOOL))
 

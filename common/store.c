@@ -83,6 +83,15 @@ read_pruned(struct ka_store *s, uint64_t *pruned)
 	return KA_OK;
 }
 
+enum ka_result
+ka_store_write_pruned(struct ka_store_file *f, uint64_t last)
+{
+	uint8_t bytes[8];
+
+	ka_table_be64(last, bytes);
+	return ka_store_file_put(f, KA_TABLE_META, KA_PRUNED_KEY, strlen(KA_PRUNED_KEY), bytes, sizeof(bytes));
+}
+
 /* What the changes after the first ${done} did to projects. */
 static enum ka_result
 project_changes(struct ka_store *s, uint64_t done)
@@ -127,8 +136,8 @@ project_from(struct ka_store *s, uint64_t done)
 }
 
 /* After a commit of access.mdb, or after somebody was killed between the two commits: bring names.mdb up to it. */
-static enum ka_result
-catch_up(struct ka_store *s, struct ka_error *err)
+enum ka_result
+ka_store_catch_up(struct ka_store *s, struct ka_error *err)
 {
 	struct ka_meta done;
 	enum ka_result r;
@@ -210,7 +219,7 @@ open_for_writing(const char *dir, struct ka_store *s, struct ka_error *err)
 		return r;
 	if ((r = ka_store_read_meta(&s->access, &s->meta)) != KA_OK)
 		return ka_store_damaged(s->access.path, r, err);
-	return catch_up(s, err);
+	return ka_store_catch_up(s, err);
 }
 
 static enum ka_result
@@ -225,18 +234,28 @@ open_for_reading(const char *dir, struct ka_store *s, struct ka_error *err)
 }
 
 enum ka_result
+ka_store_new(struct ka_store **store, struct ka_error *err)
+{
+	struct ka_store *s;
+
+	if ((s = *store = calloc(1, sizeof(*s))) == NULL)
+		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
+	s->lock = -1;
+	s->verb = "";
+	s->actor = actor();
+	sudo_user(s->sudo_user);
+	return KA_OK;
+}
+
+enum ka_result
 ka_store_open(const char *dir, bool write, struct ka_store **store, struct ka_error *err)
 {
 	struct ka_store *s;
 	enum ka_result r;
 
 	*store = NULL;
-	if ((s = calloc(1, sizeof(*s))) == NULL)
-		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
-	s->lock = -1;
-	s->verb = "";
-	s->actor = actor();
-	sudo_user(s->sudo_user);
+	if ((r = ka_store_new(&s, err)) != KA_OK)
+		return r;
 	r = write ? open_for_writing(dir, s, err) : open_for_reading(dir, s, err);
 	if (r == KA_OK)
 		*store = s; /* now the caller's */
@@ -250,8 +269,8 @@ ka_store_close(struct ka_store *s)
 {
 	if (s == NULL)
 		return;
-	ka_store_file_close(&s->names);
-	ka_store_file_close(&s->access);
+	ka_store_drop(&s->names, &s->names_anew);
+	ka_store_drop(&s->access, &s->access_anew);
 	if (s->lock >= 0)
 		(void)close(s->lock);
 	free(s);
@@ -264,9 +283,11 @@ ka_store_commit(struct ka_store *s, struct ka_error *err)
 
 	if ((r = ka_store_write_meta(&s->access, &s->meta)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	if ((r = ka_store_file_commit(&s->access, err)) != KA_OK || (r = ka_store_file_begin(&s->access, err)) != KA_OK)
+	if ((r = ka_store_file_commit(&s->access, err)) != KA_OK ||
+	    (r = ka_store_settle(&s->access, &s->access_anew, err)) != KA_OK ||
+	    (r = ka_store_file_begin(&s->access, err)) != KA_OK || (r = ka_store_catch_up(s, err)) != KA_OK)
 		return r;
-	return catch_up(s, err);
+	return ka_store_settle(&s->names, &s->names_anew, err);
 }
 
 /* Rows */
@@ -281,6 +302,13 @@ enum ka_result
 ka_store_seek(struct ka_store *s, enum ka_table table, const void *key, size_t keylen, struct ka_row *row)
 {
 	return ka_store_file_seek(&s->access, table, key, keylen, row);
+}
+
+enum ka_result
+ka_store_seek_value(
+    struct ka_store *s, enum ka_table table, const void *key, size_t keylen, struct ka_store_value *value)
+{
+	return ka_store_file_seek_value(&s->access, table, key, keylen, value);
 }
 
 enum ka_result
@@ -411,8 +439,7 @@ ka_store_prune_changes(struct ka_store *s, uint64_t last)
 	}
 	if (r != KA_OK)
 		return r;
-	ka_table_be64(seq - 1, key);
-	return ka_store_put(s, KA_TABLE_META, KA_PRUNED_KEY, strlen(KA_PRUNED_KEY), key, sizeof(key));
+	return ka_store_write_pruned(&s->access, seq - 1);
 }
 
 enum ka_result
@@ -446,6 +473,13 @@ ka_store_next_uid(struct ka_store *s, uint32_t *uid)
 			return r;
 	}
 	return KA_CONFLICT;
+}
+
+void
+ka_store_raise_uid(struct ka_store *s, uint32_t uid_next)
+{
+	if (uid_next > s->meta.uid_next)
+		s->meta.uid_next = uid_next;
 }
 
 enum ka_result

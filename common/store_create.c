@@ -10,8 +10,8 @@
 #include "common/store_inside.h"
 #include "common/usage.h"
 
-static enum ka_result
-fill_empty(struct ka_store_file *f, void *arg)
+enum ka_result
+ka_store_fill_empty(struct ka_store_file *f, void *arg)
 {
 	const struct ka_meta meta = {.changes = 0, .uid_next = KA_UID_FIRST};
 
@@ -38,6 +38,18 @@ create_directory(const char *path, mode_t mode, gid_t gid, struct ka_error *err)
 	return ka_result_fail(err, KA_UNAVAIL, "cannot make the directory %s: %s", path, strerror(saved));
 }
 
+enum ka_result
+ka_store_directories(const char *dir, gid_t gid, struct ka_error *err)
+{
+	char private[PATH_MAX];
+	enum ka_result r;
+
+	if ((r = ka_store_file_path(dir, "private", private, err)) != KA_OK ||
+	    (r = create_directory(dir, 0755, 0, err)) != KA_OK)
+		return r;
+	return create_directory(private, 0750, gid, err);
+}
+
 /* names.mdb outlived access.mdb: it knows which uids have been used, and must not be replaced by one that does not. */
 static enum ka_result
 check_names_unused(const char *path, struct ka_error *err)
@@ -57,8 +69,9 @@ check_names_unused(const char *path, struct ka_error *err)
 	if (meta.changes == 0 && meta.uid_next == KA_UID_FIRST)
 		return KA_OK;
 	return ka_result_fail(err, KA_CONFLICT,
-	    "%s has projects whose private/access.mdb is missing: restore that one from a backup, so that no uid is "
-	    "used twice",
+	    "%s has projects whose private/access.mdb is missing: restore that one with 'keyacct restore', so that no "
+	    "uid "
+	    "is used twice",
 	    path);
 }
 
@@ -72,9 +85,9 @@ create_files(const char *dir, const char *names_path, const char *access_path, g
 		return ka_result_fail(
 		    err, KA_CONFLICT, "there is a database already: %s exists; nothing was changed", access_path);
 	if ((r = check_names_unused(names_path, err)) != KA_OK || (r = ka_usage_create(dir, err)) != KA_OK ||
-	    (r = ka_store_file_create(names_path, KA_FILE_NAMES, gid, fill_empty, NULL, err)) != KA_OK)
+	    (r = ka_store_file_create(names_path, KA_FILE_NAMES, gid, ka_store_fill_empty, NULL, err)) != KA_OK)
 		return r;
-	return ka_store_file_create(access_path, KA_FILE_ACCESS, gid, fill_empty, NULL, err);
+	return ka_store_file_create(access_path, KA_FILE_ACCESS, gid, ka_store_fill_empty, NULL, err);
 }
 
 enum ka_result
@@ -89,8 +102,7 @@ ka_store_create(const char *dir, gid_t gid, struct ka_error *err)
 	    (r = ka_store_file_path(dir, KA_LOCK_NAME, lock_path, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_ACCESS), access_path, err)) != KA_OK)
 		return r;
-	if ((r = create_directory(dir, 0755, 0, err)) != KA_OK ||
-	    (r = create_directory(private, 0750, gid, err)) != KA_OK)
+	if ((r = ka_store_directories(dir, gid, err)) != KA_OK)
 		return r;
 	/* Two at once: the second finds what the first made. */
 	if ((r = ka_lock_take(lock_path, KA_STORE_WAIT_S * 1000, "another keyacct is writing", &lock, err)) != KA_OK)

@@ -1,5 +1,6 @@
 #include "keyacct/cli.h"
 
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "common/text.h"
 #include "common/time.h"
 #include "common/usage.h"
+
+#define GROUP "keyacct"
 
 static const struct cli_option everywhere[] = {
     {"dir", "DIR", "the database (" KA_DATADIR ")", false},
@@ -360,6 +363,20 @@ cli_open_with_usage(const struct cli *cli, struct ka_store **store, struct ka_us
 		(void)ka_result_fail(&warning, drained, "some of the last uses may be missing: %.400s", drain_err.text);
 		cli_warn(cli, warning.text);
 	}
+	return KA_OK;
+}
+
+enum ka_result
+cli_group(gid_t *gid, struct ka_error *err)
+{
+	struct group *group = getgrnam(GROUP);
+
+	if (group == NULL)
+		return ka_result_fail(err, KA_NOTFOUND,
+		    "there is no group \"" GROUP
+		    "\", under which sshd's helper reads the database: make the system user with "
+		    "'systemd-sysusers keyacct.conf' or 'adduser --system --group --no-create-home " GROUP "'");
+	*gid = group->gr_gid;
 	return KA_OK;
 }
 

@@ -57,8 +57,8 @@ struct cli {
 };
 
 /* The tables of verbs, one in each noun's file. */
-extern const struct cli_verb account_verbs[], authorized_keys_verbs[], drain_verbs[], explain_verbs[], group_verbs[],
-    init_verbs[], key_verbs[], member_verbs[], project_verbs[], ssh_config_verbs[];
+extern const struct cli_verb account_verbs[], authorized_keys_verbs[], backup_verbs[], drain_verbs[], explain_verbs[],
+    group_verbs[], init_verbs[], key_verbs[], member_verbs[], project_verbs[], restore_verbs[], ssh_config_verbs[];
 
 /**
  * cli_parse(cli, argc, argv):
@@ -143,6 +143,13 @@ enum ka_result cli_open_with_usage(
  */
 enum ka_result cli_limit(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
 enum ka_result cli_end(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
+
+/**
+ * cli_group(gid, err):
+ * The group under which sshd's helper reads the database.
+ * Returns KA_OK; KA_NOTFOUND: the host has none.
+ */
+enum ka_result cli_group(gid_t *gid, struct ka_error *err);
 
 /**
  * cli_host(cli):

@@ -15,7 +15,7 @@
 #include "keyacct/cli.h"
 
 static const struct cli_verb *const nouns[] = {init_verbs, account_verbs, project_verbs, member_verbs, group_verbs,
-    key_verbs, explain_verbs, ssh_config_verbs, authorized_keys_verbs, drain_verbs};
+    key_verbs, explain_verbs, ssh_config_verbs, authorized_keys_verbs, drain_verbs, backup_verbs, restore_verbs};
 
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 

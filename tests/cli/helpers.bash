@@ -115,6 +115,21 @@ value() {
 	k --json "$@" | jq -r "$filter"
 }
 
+# make_killer: the library of killer.c, for this file's tests
+make_killer() {
+	gcc -D_GNU_SOURCE -shared -fPIC -O1 -o "$BATS_FILE_TMPDIR/killer.so" "$BATS_TEST_DIRNAME/killer.c" -ldl
+}
+
+# killed_at N ARG...: the tool, killed at its N-th call; its exit status
+killed_at() {
+	local n=$1
+	shift
+	KILL_AT=$n LD_PRELOAD=$BATS_FILE_TMPDIR/killer.so ASAN_OPTIONS=verify_asan_link_order=0 keyacct --dir "$db" "$@"
+}
+
+# whole DIR: it is a database of one piece
+whole() { "$BATS_TEST_DIRNAME/../whole" "$1"; }
+
 # as_nobody COMMAND...: without any right
 as_nobody() { setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs -- "$@"; }
 
@@ -169,6 +184,7 @@ every_command() {
 		explain 829e7b5693d611e7ae8ee70cea5e8cd7 $(pub owner)
 		ssh-config owner
 		authorized-keys owner
+		backup $BATS_TEST_TMPDIR/copy
 		drain
 	END
 }

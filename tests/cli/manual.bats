@@ -295,7 +295,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 			return 1
 		}
 	done < <(sed -nE 's/^    # keyacct /    keyacct /; s/^    keyacct (([a-z-]+)( [a-z]+)?).*/\1/p' README.md |
-		sed -E 's/^(init|explain|ssh-config|authorized-keys|drain) .*/\1/')
+		sed -E 's/^(init|explain|ssh-config|authorized-keys|backup|restore|drain) .*/\1/')
 	[ "$(sed -nE '/^    make (demo|check) /p' README.md | wc -l)" -eq 2 ]
 	make -n demo >/dev/null && make -n check >/dev/null
 }
