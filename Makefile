@@ -48,7 +48,8 @@ STATIC       = $(if $(SANITIZE),,-static-pie)
 # What NSS, PAM and the helper are made of: libc alone.
 CORE   := uuid time base64 fingerprint text address table policy record view access logline spool process session result
 # What only root's tool may use: liblmdb, libcrypto.
-ADMIN  := lock store_file store catalog registration membership model settings check usage sshkey paste registry tree ending
+ADMIN  := lock store_file store_file_whole store store_create store_mend sound backup restore catalog registration \
+          membership model settings check usage sshkey paste registry tree ending
 TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
 TOOL   := $(filter-out keyacct-keys,$(TOOL))
 
@@ -59,7 +60,7 @@ NSSLINK  = $(if $(SANITIZE),,-nostartfiles -Wl,-z,noseparate-code -Wl,-O1)
 CORE_A   = $B/libkeyacct-core.a
 ADMIN_A  = $B/libkeyacct-admin.a
 PARTS    = $B/libnss_keyacct.so.2 $B/pam_keyacct.so $B/keyacct-keys $B/keyacct
-ADMINLIB = -llmdb -lcrypto
+ADMINLIB = -llmdb -lcrypto -pthread
 
 all: $(PARTS) $B/00-keyacct.conf $B/keyacct-sweep.service
 

@@ -5,53 +5,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/lock.h"
 #include "common/store_file.h"
+#include "common/store_inside.h"
 #include "common/text.h"
 #include "common/time.h"
-#include "common/usage.h"
 
-#define ACCESS_NAME "private/access.mdb"
-#define NAMES_NAME  "names.mdb"
-#define META_KEY    "state"
-#define PRUNED_KEY  "pruned"
-
-static const enum ka_table access_tables[] = {KA_TABLE_PROJECT, KA_TABLE_UID, KA_TABLE_ACCOUNT, KA_TABLE_HANDLE,
-    KA_TABLE_MEMBER, KA_TABLE_MEMBER_OF, KA_TABLE_KEY, KA_TABLE_KEY_OF, KA_TABLE_REACH, KA_TABLE_BLOB, KA_TABLE_CHANGE,
-    KA_TABLE_META, KA_TABLE_GROUP, KA_TABLE_GROUP_NAME, KA_TABLE_GROUP_MEMBER, KA_TABLE_GROUP_OF, KA_TABLE_SETTINGS};
-static const enum ka_table names_tables[] = {KA_TABLE_META, KA_TABLE_NAME, KA_TABLE_NAME_UID};
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-struct ka_store {
-	int lock;
-	char dir[PATH_MAX];
-	struct ka_store_file access,
-	    names;           /* names is open for writing with access, for reading when it is asked for */
-	struct ka_meta meta; /* as it will be when this transaction commits */
-	uint64_t projected;  /* changes that names.mdb has */
-	/* what the changes are made by */
-	const char *verb;
-	uint32_t actor;
-	char sudo_user[KA_ACTOR_LEN];
-};
-
-static enum ka_result
-read_meta(struct ka_store_file *f, struct ka_meta *meta)
+enum ka_result
+ka_store_read_meta(struct ka_store_file *f, struct ka_meta *meta)
 {
 	struct ka_row row;
-	enum ka_result r = ka_store_file_get(f, KA_TABLE_META, META_KEY, strlen(META_KEY), &row);
+	enum ka_result r = ka_store_file_get(f, KA_TABLE_META, KA_META_KEY, strlen(KA_META_KEY), &row);
 
 	if (r == KA_NOTFOUND)
 		return KA_CORRUPT;
 	return r == KA_OK ? ka_record_get_meta(row.payload, row.len, meta) : r;
 }
 
-static enum ka_result
-write_meta(struct ka_store_file *f, const struct ka_meta *meta)
+enum ka_result
+ka_store_write_meta(struct ka_store_file *f, const struct ka_meta *meta)
 {
 	uint8_t payload[KA_RECORD_MAX];
 	size_t len;
@@ -59,120 +33,13 @@ write_meta(struct ka_store_file *f, const struct ka_meta *meta)
 
 	if ((r = ka_record_put_meta(meta, payload, &len)) != KA_OK)
 		return r;
-	return ka_store_file_put(f, KA_TABLE_META, META_KEY, strlen(META_KEY), payload, len);
-}
-
-static enum ka_result
-damaged(const char *path, enum ka_result r, struct ka_error *err)
-{
-	return ka_result_fail(err, r == KA_NOTFOUND ? KA_CORRUPT : r, "%s is damaged: restore it from a backup", path);
-}
-
-/* Creation */
-
-static enum ka_result
-fill_empty(struct ka_store_file *f)
-{
-	const struct ka_meta meta = {.changes = 0, .uid_next = KA_UID_FIRST};
-
-	return write_meta(f, &meta);
-}
-
-/* Its mode is what protects the files, so it is set even when the directory was there, but never through a symbolic
- * link. */
-static enum ka_result
-create_directory(const char *path, mode_t mode, gid_t gid, struct ka_error *err)
-{
-	int fd = -1, saved;
-
-	if ((mkdir(path, 0700) == 0 || errno == EEXIST) &&
-	    (fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) >= 0 &&
-	    fchown(fd, geteuid(), gid) == 0 && fchmod(fd, mode) == 0) {
-		(void)close(fd);
-		return KA_OK;
-	}
-	saved = errno;
-	if (fd >= 0)
-		(void)close(fd);
-	return ka_result_fail(err, KA_UNAVAIL, "cannot make the directory %s: %s", path, strerror(saved));
-}
-
-static enum ka_result
-sync_directory(const char *path, struct ka_error *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum ka_result r = KA_OK;
-
-	if (fd < 0 || fsync(fd) != 0)
-		r = ka_result_fail(err, KA_UNAVAIL, "cannot write %s to disk: %s", path, strerror(errno));
-	if (fd >= 0)
-		(void)close(fd);
-	return r;
-}
-
-/* names.mdb outlived access.mdb: it knows which uids have been used, and must not be replaced by one that does not. */
-static enum ka_result
-check_names_unused(const char *path, struct ka_error *err)
-{
-	struct ka_store_file f;
-	struct ka_meta meta;
-	enum ka_result r;
-
-	if (access(path, F_OK) != 0)
-		return KA_OK;
-	if ((r = ka_store_file_open(path, false, names_tables, COUNT(names_tables), &f, err)) != KA_OK)
-		return r;
-	r = read_meta(&f, &meta);
-	ka_store_file_close(&f);
-	if (r != KA_OK)
-		return damaged(path, r, err);
-	if (meta.changes == 0 && meta.uid_next == KA_UID_FIRST)
-		return KA_OK;
-	return ka_result_fail(err, KA_CONFLICT,
-	    "%s has projects whose private/access.mdb is missing: restore that one from a backup, so that no uid is "
-	    "used twice",
-	    path);
-}
-
-/* access.mdb comes last: while it is missing there is no database, and init can be run again. */
-static enum ka_result
-create_files(const char *dir, const char *names_path, const char *access_path, gid_t gid, struct ka_error *err)
-{
-	enum ka_result r;
-
-	if (access(access_path, F_OK) == 0)
-		return ka_result_fail(
-		    err, KA_CONFLICT, "there is a database already: %s exists; nothing was changed", access_path);
-	if ((r = check_names_unused(names_path, err)) != KA_OK || (r = ka_usage_create(dir, err)) != KA_OK ||
-	    (r = ka_store_file_create(names_path, 0644, 0, names_tables, COUNT(names_tables), fill_empty, err)) !=
-		KA_OK)
-		return r;
-	return ka_store_file_create(access_path, 0640, gid, access_tables, COUNT(access_tables), fill_empty, err);
+	return ka_store_file_put(f, KA_TABLE_META, KA_META_KEY, strlen(KA_META_KEY), payload, len);
 }
 
 enum ka_result
-ka_store_create(const char *dir, gid_t gid, struct ka_error *err)
+ka_store_damaged(const char *path, enum ka_result r, struct ka_error *err)
 {
-	char private[PATH_MAX], access_path[PATH_MAX], names_path[PATH_MAX], lock_path[PATH_MAX];
-	enum ka_result r;
-	int lock;
-
-	if ((r = ka_store_file_path(dir, "private", private, err)) != KA_OK ||
-	    (r = ka_store_file_path(dir, NAMES_NAME, names_path, err)) != KA_OK ||
-	    (r = ka_store_file_path(dir, "private/lock", lock_path, err)) != KA_OK ||
-	    (r = ka_store_file_path(dir, ACCESS_NAME, access_path, err)) != KA_OK)
-		return r;
-	if ((r = create_directory(dir, 0755, 0, err)) != KA_OK ||
-	    (r = create_directory(private, 0750, gid, err)) != KA_OK)
-		return r;
-	/* Two at once: the second finds what the first made. */
-	if ((r = ka_lock_take(lock_path, KA_STORE_WAIT_S * 1000, "another keyacct is writing", &lock, err)) != KA_OK)
-		return r;
-	if ((r = create_files(dir, names_path, access_path, gid, err)) == KA_OK &&
-	    (r = sync_directory(dir, err)) == KA_OK)
-		r = sync_directory(private, err);
-	(void)close(lock);
-	return r;
+	return ka_result_fail(err, r == KA_NOTFOUND ? KA_CORRUPT : r, "%s is damaged: restore it from a backup", path);
 }
 
 /* The projection of access.mdb into names.mdb */
@@ -217,9 +84,9 @@ open_names(struct ka_store *s)
 
 	if (s->names.env != NULL)
 		return ka_store_file_begin(&s->names, NULL);
-	if ((r = ka_store_file_path(s->dir, NAMES_NAME, path, NULL)) != KA_OK)
+	if ((r = ka_store_file_path(s->dir, ka_table_file_name(KA_FILE_NAMES), path, NULL)) != KA_OK)
 		return r;
-	return ka_store_file_open(path, false, names_tables, COUNT(names_tables), &s->names, NULL);
+	return ka_store_file_open(path, KA_FILE_NAMES, false, &s->names, NULL);
 }
 
 enum ka_result
@@ -243,6 +110,31 @@ ka_store_check_name(struct ka_store *s, const struct ka_project *project)
 	return row.len == KA_UUID_LEN && memcmp(row.payload, project->id, KA_UUID_LEN) == 0 ? KA_OK : KA_CONFLICT;
 }
 
+static enum ka_result
+read_pruned(struct ka_store *s, struct ka_pruned *pruned)
+{
+	struct ka_row row;
+	enum ka_result r = ka_store_get(s, KA_TABLE_META, KA_PRUNED_KEY, strlen(KA_PRUNED_KEY), &row);
+
+	memset(pruned, 0, sizeof(*pruned));
+	if (r == KA_NOTFOUND)
+		return KA_OK;
+	return r == KA_OK ? ka_record_get_pruned(row.payload, row.len, pruned) : r;
+}
+
+enum ka_result
+ka_store_write_pruned(struct ka_store_file *f, uint64_t last)
+{
+	const struct ka_pruned pruned = {.last = last};
+	uint8_t payload[KA_RECORD_MAX];
+	size_t len;
+	enum ka_result r;
+
+	if ((r = ka_record_put_pruned(&pruned, payload, &len)) != KA_OK)
+		return r;
+	return ka_store_file_put(f, KA_TABLE_META, KA_PRUNED_KEY, strlen(KA_PRUNED_KEY), payload, len);
+}
+
 /* What the changes after the first ${done} did to projects. */
 static enum ka_result
 project_changes(struct ka_store *s, uint64_t done)
@@ -256,20 +148,47 @@ project_changes(struct ka_store *s, uint64_t done)
 		if (change.table == KA_TABLE_PROJECT && (r = project_name(s, change.after.key)) != KA_OK)
 			return r;
 	}
-	return write_meta(&s->names, &s->meta);
+	return KA_OK;
+}
+
+static enum ka_result
+project_all(struct ka_store *s)
+{
+	struct ka_row row = {.keylen = 0};
+	enum ka_result r;
+
+	while ((r = ka_store_next(s, KA_TABLE_PROJECT, "", 0, &row)) == KA_OK)
+		if ((r = project_name(s, row.key)) != KA_OK)
+			return r;
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+/* Bring names.mdb, which has the first ${done} changes, up to access.mdb. */
+static enum ka_result
+project_from(struct ka_store *s, uint64_t done)
+{
+	struct ka_pruned pruned;
+	enum ka_result r;
+
+	if ((r = read_pruned(s, &pruned)) != KA_OK)
+		return r;
+	/* The log does not tell any more: names.mdb is an old copy, or a new file in the place of a lost one. */
+	if ((r = done < pruned.last ? project_all(s) : project_changes(s, done)) != KA_OK)
+		return r;
+	return ka_store_write_meta(&s->names, &s->meta);
 }
 
 /* After a commit of access.mdb, or after somebody was killed between the two commits: bring names.mdb up to it. */
-static enum ka_result
-catch_up(struct ka_store *s, struct ka_error *err)
+enum ka_result
+ka_store_catch_up(struct ka_store *s, struct ka_error *err)
 {
 	struct ka_meta done;
 	enum ka_result r;
 
 	if ((r = ka_store_file_begin(&s->names, err)) != KA_OK)
 		return r;
-	if ((r = read_meta(&s->names, &done)) != KA_OK)
-		return damaged(s->names.path, r, err);
+	if ((r = ka_store_read_meta(&s->names, &done)) != KA_OK)
+		return ka_store_damaged(s->names.path, r, err);
 	if (done.changes > s->meta.changes)
 		return ka_result_fail(err, KA_CORRUPT,
 		    "%s is newer than %s (was one of them restored alone?): restore both from the same backup",
@@ -278,7 +197,7 @@ catch_up(struct ka_store *s, struct ka_error *err)
 	if (done.uid_next > s->meta.uid_next)
 		s->meta.uid_next = done.uid_next;
 	if (done.changes < s->meta.changes)
-		r = project_changes(s, done.changes);
+		r = project_from(s, done.changes);
 	/* Also when there was nothing to do: an abort would close the table handles with it (lmdb.h, mdb_dbi_open). */
 	if (r == KA_OK)
 		r = ka_store_file_commit(&s->names, NULL);
@@ -330,21 +249,20 @@ open_for_writing(const char *dir, struct ka_store *s, struct ka_error *err)
 	char lock[PATH_MAX], access_path[PATH_MAX], names[PATH_MAX];
 	enum ka_result r;
 
-	if ((r = ka_store_file_path(dir, "private/lock", lock, err)) != KA_OK ||
-	    (r = ka_store_file_path(dir, ACCESS_NAME, access_path, err)) != KA_OK ||
-	    (r = ka_store_file_path(dir, NAMES_NAME, names, err)) != KA_OK)
+	if ((r = ka_store_file_path(dir, KA_LOCK_NAME, lock, err)) != KA_OK ||
+	    (r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_ACCESS), access_path, err)) != KA_OK ||
+	    (r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_NAMES), names, err)) != KA_OK)
 		return r;
 	/* A missing database is told by its file, not by its lock. */
 	if (access(access_path, F_OK) == 0 &&
 	    (r = ka_lock_take(lock, KA_STORE_WAIT_S * 1000, "another keyacct is writing", &s->lock, err)) != KA_OK)
 		return r;
-	if ((r = ka_store_file_open(access_path, true, access_tables, COUNT(access_tables), &s->access, err)) !=
-		KA_OK ||
-	    (r = ka_store_file_open(names, true, names_tables, COUNT(names_tables), &s->names, err)) != KA_OK)
+	if ((r = ka_store_file_open(access_path, KA_FILE_ACCESS, true, &s->access, err)) != KA_OK ||
+	    (r = ka_store_file_open(names, KA_FILE_NAMES, true, &s->names, err)) != KA_OK)
 		return r;
-	if ((r = read_meta(&s->access, &s->meta)) != KA_OK)
-		return damaged(s->access.path, r, err);
-	return catch_up(s, err);
+	if ((r = ka_store_read_meta(&s->access, &s->meta)) != KA_OK)
+		return ka_store_damaged(s->access.path, r, err);
+	return ka_store_catch_up(s, err);
 }
 
 static enum ka_result
@@ -353,12 +271,26 @@ open_for_reading(const char *dir, struct ka_store *s, struct ka_error *err)
 	char path[PATH_MAX];
 	enum ka_result r;
 
-	if ((r = ka_store_file_path(dir, ACCESS_NAME, path, err)) != KA_OK)
+	if ((r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_ACCESS), path, err)) != KA_OK)
 		return r;
-	if ((r = ka_store_file_open(path, false, access_tables, COUNT(access_tables), &s->access, err)) != KA_OK)
+	if ((r = ka_store_file_open(path, KA_FILE_ACCESS, false, &s->access, err)) != KA_OK)
 		return r;
-	if ((r = read_meta(&s->access, &s->meta)) != KA_OK)
-		return damaged(s->access.path, r, err);
+	if ((r = ka_store_read_meta(&s->access, &s->meta)) != KA_OK)
+		return ka_store_damaged(s->access.path, r, err);
+	return KA_OK;
+}
+
+enum ka_result
+ka_store_new(struct ka_store **store, struct ka_error *err)
+{
+	struct ka_store *s;
+
+	if ((s = *store = calloc(1, sizeof(*s))) == NULL)
+		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
+	s->lock = -1;
+	s->verb = "";
+	s->actor = actor();
+	sudo_user(s->sudo_user);
 	return KA_OK;
 }
 
@@ -369,13 +301,9 @@ ka_store_open(const char *dir, bool write, struct ka_store **store, struct ka_er
 	enum ka_result r;
 
 	*store = NULL;
-	if ((s = calloc(1, sizeof(*s))) == NULL)
-		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
-	s->lock = -1;
+	if ((r = ka_store_new(&s, err)) != KA_OK)
+		return r;
 	(void)snprintf(s->dir, sizeof(s->dir), "%s", dir);
-	s->verb = "";
-	s->actor = actor();
-	sudo_user(s->sudo_user);
 	r = write ? open_for_writing(dir, s, err) : open_for_reading(dir, s, err);
 	if (r == KA_OK)
 		*store = s; /* now the caller's */
@@ -389,8 +317,8 @@ ka_store_close(struct ka_store *s)
 {
 	if (s == NULL)
 		return;
-	ka_store_file_close(&s->names);
-	ka_store_file_close(&s->access);
+	ka_store_drop(&s->names, &s->names_anew);
+	ka_store_drop(&s->access, &s->access_anew);
 	if (s->lock >= 0)
 		(void)close(s->lock);
 	free(s);
@@ -401,11 +329,13 @@ ka_store_commit(struct ka_store *s, struct ka_error *err)
 {
 	enum ka_result r;
 
-	if ((r = write_meta(&s->access, &s->meta)) != KA_OK)
+	if ((r = ka_store_write_meta(&s->access, &s->meta)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	if ((r = ka_store_file_commit(&s->access, err)) != KA_OK || (r = ka_store_file_begin(&s->access, err)) != KA_OK)
+	if ((r = ka_store_file_commit(&s->access, err)) != KA_OK ||
+	    (r = ka_store_settle(&s->access, &s->access_anew, err)) != KA_OK ||
+	    (r = ka_store_file_begin(&s->access, err)) != KA_OK || (r = ka_store_catch_up(s, err)) != KA_OK)
 		return r;
-	return catch_up(s, err);
+	return ka_store_settle(&s->names, &s->names_anew, err);
 }
 
 /* Rows */
@@ -420,6 +350,13 @@ enum ka_result
 ka_store_seek(struct ka_store *s, enum ka_table table, const void *key, size_t keylen, struct ka_row *row)
 {
 	return ka_store_file_seek(&s->access, table, key, keylen, row);
+}
+
+enum ka_result
+ka_store_seek_value(
+    struct ka_store *s, enum ka_table table, const void *key, size_t keylen, struct ka_store_value *value)
+{
+	return ka_store_file_seek_value(&s->access, table, key, keylen, value);
 }
 
 enum ka_result
@@ -534,18 +471,6 @@ ka_store_get_change(struct ka_store *s, uint64_t seq, struct ka_change *change)
 	return r;
 }
 
-static enum ka_result
-read_pruned(struct ka_store *s, struct ka_pruned *pruned)
-{
-	struct ka_row row;
-	enum ka_result r = ka_store_get(s, KA_TABLE_META, PRUNED_KEY, strlen(PRUNED_KEY), &row);
-
-	memset(pruned, 0, sizeof(*pruned));
-	if (r == KA_NOTFOUND)
-		return KA_OK;
-	return r == KA_OK ? ka_record_get_pruned(row.payload, row.len, pruned) : r;
-}
-
 enum ka_result
 ka_store_changes(struct ka_store *s, uint64_t *first, uint64_t *last)
 {
@@ -553,7 +478,7 @@ ka_store_changes(struct ka_store *s, uint64_t *first, uint64_t *last)
 	struct ka_meta meta;
 	enum ka_result r;
 
-	if ((r = read_meta(&s->access, &meta)) != KA_OK || (r = read_pruned(s, &pruned)) != KA_OK)
+	if ((r = ka_store_read_meta(&s->access, &meta)) != KA_OK || (r = read_pruned(s, &pruned)) != KA_OK)
 		return r;
 	*first = pruned.last + 1;
 	*last = meta.changes;
@@ -579,7 +504,7 @@ ka_store_prune_changes(struct ka_store *s, const struct ka_pruned *wanted)
 	}
 	if (r != KA_OK || (r = ka_record_put_pruned(&pruned, payload, &len)) != KA_OK)
 		return r;
-	return ka_store_change(s, KA_TABLE_META, PRUNED_KEY, strlen(PRUNED_KEY), payload, len);
+	return ka_store_change(s, KA_TABLE_META, KA_PRUNED_KEY, strlen(KA_PRUNED_KEY), payload, len);
 }
 
 enum ka_result

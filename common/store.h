@@ -13,8 +13,10 @@
 
 #include "common/record.h"
 #include "common/result.h"
+#include "common/watch.h"
 
 struct ka_store;
+struct ka_store_value; /* common/store_file.h */
 
 /**
  * ka_store_create(dir, gid, err):
@@ -37,6 +39,21 @@ enum ka_result ka_store_open(const char *dir, bool write, struct ka_store **stor
 void ka_store_close(struct ka_store *store);
 
 /**
+ * ka_store_open_mended(dir, gid, force, watch, store, mend, err):
+ * As ka_store_open for writing, also where files are missing, damaged, or do not belong together: a new file is written
+ * in the place of each such one, and takes that place when the store is committed; without a commit, nothing is
+ * changed. What was there is kept beside it. A new names.mdb is the projection of access.mdb. A new access.mdb has the
+ * counters of names.mdb and a deleted project for each that names.mdb knows, so that no id and no uid comes twice.
+ * Where neither can be read, both are empty, and only ${force} allows that. ${mend} says what is wrong. Returns as
+ * ka_store_open.
+ */
+struct ka_store_mend {
+	struct ka_error access, names; /* "": nothing */
+};
+enum ka_result ka_store_open_mended(const char *dir, gid_t gid, bool force, const struct ka_watch *watch,
+    struct ka_store **store, struct ka_store_mend *mend, struct ka_error *err);
+
+/**
  * ka_store_commit(store, err):
  * Make what was written durable, access.mdb first, then names.mdb, and begin the next transaction.
  * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT. When only names.mdb could not be written, ${err} says that the change itself
@@ -48,11 +65,15 @@ enum ka_result ka_store_commit(struct ka_store *store, struct ka_error *err);
  * ka_store_get(store, table, key, keylen, row), ka_store_next(store, table, prefix, prefixlen, row):
  * As ka_view_get and ka_view_next, inside the store's transaction. Not for KA_TABLE_BLOB and KA_TABLE_CHANGE.
  * Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.
+ *
+ * ka_store_seek_value(store, table, key, keylen, value): as ka_store_seek, for these two as well.
  */
 enum ka_result ka_store_get(
     struct ka_store *store, enum ka_table table, const void *key, size_t keylen, struct ka_row *row);
 enum ka_result ka_store_seek(
     struct ka_store *store, enum ka_table table, const void *key, size_t keylen, struct ka_row *row);
+enum ka_result ka_store_seek_value(
+    struct ka_store *store, enum ka_table table, const void *key, size_t keylen, struct ka_store_value *value);
 enum ka_result ka_store_next(
     struct ka_store *store, enum ka_table table, const void *prefix, size_t prefixlen, struct ka_row *row);
 

@@ -8,14 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Address space, not disk: far beyond what any host's projects need, so that no administrator ever meets the limit. */
-#define MAP_SIZE ((size_t)1 << 38)
+#include "common/store_file_inside.h"
 
 /* Key blobs and changes may be longer than KA_RECORD_MAX: the view never reads them. */
 #define VALUE_MAX KA_CHANGE_MAX
-
-/* The handle of LMDB's free list stands for a table that is not there: no table of ours ever has it. */
-#define NO_TABLE 0U
 
 static enum ka_result
 result_of(int rc)
@@ -28,6 +24,7 @@ result_of(int rc)
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_INVALID:
+	case MDB_MAP_RESIZED: /* no file of ours grows beyond the map */
 	case MDB_VERSION_MISMATCH:
 	case MDB_INCOMPATIBLE:
 	case MDB_BAD_DBI:
@@ -48,8 +45,8 @@ answer(struct ka_store_file *f, int rc)
 	return result_of(rc);
 }
 
-static enum ka_result
-failed(struct ka_error *err, int rc, const char *path)
+enum ka_result
+ka_store_file_failed(struct ka_error *err, int rc, const char *path)
 {
 	enum ka_result r = result_of(rc);
 
@@ -90,16 +87,16 @@ ka_store_file_path(const char *dir, const char *name, char path[static PATH_MAX]
 	return KA_OK;
 }
 
-static int
-open_env(const char *path, unsigned flags, MDB_env **env)
+int
+ka_store_file_open_env(const char *path, unsigned flags, MDB_env **env)
 {
 	int rc, fd;
 
 	*env = NULL;
 	if ((rc = mdb_env_create(env)) != 0)
 		return rc;
-	if ((rc = mdb_env_set_mapsize(*env, MAP_SIZE)) == 0 && (rc = mdb_env_set_maxdbs(*env, KA_TABLES)) == 0 &&
-	    (rc = mdb_env_set_assert(*env, on_assert)) == 0 &&
+	if ((rc = mdb_env_set_mapsize(*env, KA_STORE_MAP_SIZE)) == 0 &&
+	    (rc = mdb_env_set_maxdbs(*env, KA_TABLES)) == 0 && (rc = mdb_env_set_assert(*env, on_assert)) == 0 &&
 	    /* 0600 is the lock file's mode: nobody else may ever read or write it (LMDB 0.9.24 mdb.c:726). */
 	    (rc = mdb_env_open(*env, path, flags | MDB_NOSUBDIR | MDB_NOTLS, 0600)) == 0 &&
 	    (rc = mdb_env_get_fd(*env, &fd)) == 0) {
@@ -111,86 +108,49 @@ open_env(const char *path, unsigned flags, MDB_env **env)
 	return rc;
 }
 
-static int
-open_tables(struct ka_store_file *f, unsigned flags, const enum ka_table *tables, size_t n)
+int
+ka_store_file_open_tables(struct ka_store_file *f, unsigned flags)
 {
+	size_t n;
+	const enum ka_table *tables = ka_table_list(f->kind, &n);
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = mdb_dbi_open(f->txn, ka_table_name(tables[i]), flags, &f->dbi[tables[i]]);
 		if (rc == MDB_NOTFOUND && ka_table_is_later(tables[i])) {
-			f->dbi[tables[i]] = NO_TABLE;
+			f->dbi[tables[i]] = KA_NO_TABLE;
 			rc = 0;
 		}
 	}
 	return rc;
 }
 
-/* Fill the new file and give it its mode and group. */
-static int
-create_contents(struct ka_store_file *f, mode_t mode, gid_t gid, const enum ka_table *tables, size_t n,
-    enum ka_result (*fill)(struct ka_store_file *))
-{
-	int rc, fd;
-
-	if ((rc = mdb_txn_begin(f->env, NULL, 0, &f->txn)) != 0 || (rc = open_tables(f, MDB_CREATE, tables, n)) != 0)
-		return rc;
-	if (fill != NULL && fill(f) != KA_OK)
-		return EIO;
-	rc = mdb_txn_commit(f->txn);
-	f->txn = NULL;
-	if (rc != 0 || (rc = mdb_env_get_fd(f->env, &fd)) != 0)
-		return rc;
-	return fchown(fd, (uid_t)-1, gid) != 0 || fchmod(fd, mode) != 0 || fsync(fd) != 0 ? errno : 0;
-}
-
 enum ka_result
-ka_store_file_create(const char *path, mode_t mode, gid_t gid, const enum ka_table *tables, size_t n,
-    enum ka_result (*fill)(struct ka_store_file *), struct ka_error *err)
-{
-	char temporary[PATH_MAX + 8];
-	struct ka_store_file f = {.write = true};
-	int rc;
-
-	(void)snprintf(temporary, sizeof(temporary), "%s.new", path);
-	if (unlink(temporary) != 0 && errno != ENOENT)
-		return failed(err, errno, temporary);
-	/* Nobody else knows this file yet; without a lock file there is none to protect. */
-	if ((rc = open_env(temporary, MDB_NOLOCK, &f.env)) != 0)
-		return failed(err, rc, temporary);
-	rc = create_contents(&f, mode, gid, tables, n, fill);
-	ka_store_file_close(&f);
-	if (rc == 0 && rename(temporary, path) != 0)
-		rc = errno;
-	if (rc != 0)
-		(void)unlink(temporary);
-	return rc == 0 ? KA_OK : failed(err, rc, path);
-}
-
-enum ka_result
-ka_store_file_open(
-    const char *path, bool write, const enum ka_table *tables, size_t n, struct ka_store_file *f, struct ka_error *err)
+ka_store_file_open(const char *path, enum ka_file kind, bool write, struct ka_store_file *f, struct ka_error *err)
 {
 	struct stat st;
 	int rc, dead;
 
 	memset(f, 0, sizeof(*f));
+	f->kind = kind;
 	f->write = write;
 	(void)snprintf(f->path, sizeof(f->path), "%s", path);
 	/* liblmdb creates a file that is missing, and takes one without a byte for a new one. */
 	if (stat(path, &st) != 0)
-		return failed(err, errno, path);
+		return ka_store_file_failed(err, errno, path);
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
-		return failed(err, MDB_INVALID, path);
-	if ((rc = open_env(path, write ? 0 : MDB_RDONLY, &f->env)) != 0)
-		return failed(err, rc, path);
+		return ka_store_file_failed(err, MDB_INVALID, path);
+	if ((rc = ka_store_file_open_env(path, write ? 0 : MDB_RDONLY, &f->env)) != 0) {
+		f->failed = rc;
+		return ka_store_file_failed(err, rc, path);
+	}
 	(void)mdb_reader_check(f->env, &dead);
 	if ((rc = mdb_txn_begin(f->env, NULL, write ? 0 : MDB_RDONLY, &f->txn)) == 0 &&
 	    /* A writer adds the tables that an older version did not know. */
-	    (rc = open_tables(f, write ? MDB_CREATE : 0, tables, n)) == 0)
+	    (rc = ka_store_file_open_tables(f, write ? MDB_CREATE : 0)) == 0)
 		return KA_OK;
 	ka_store_file_close(f);
-	return failed(err, rc, path);
+	return ka_store_file_failed(err, rc, path);
 }
 
 void
@@ -209,7 +169,7 @@ ka_store_file_begin(struct ka_store_file *f, struct ka_error *err)
 {
 	int rc = f->txn != NULL ? 0 : mdb_txn_begin(f->env, NULL, f->write ? 0 : MDB_RDONLY, &f->txn);
 
-	return rc == 0 ? KA_OK : failed(err, rc, f->path);
+	return rc == 0 ? KA_OK : ka_store_file_failed(err, rc, f->path);
 }
 
 enum ka_result
@@ -218,7 +178,7 @@ ka_store_file_commit(struct ka_store_file *f, struct ka_error *err)
 	int rc = mdb_txn_commit(f->txn);
 
 	f->txn = NULL;
-	return rc == 0 ? KA_OK : failed(err, rc, f->path);
+	return rc == 0 ? KA_OK : ka_store_file_failed(err, rc, f->path);
 }
 
 enum ka_result
@@ -229,7 +189,7 @@ ka_store_file_value(
 	MDB_val k = {.mv_size = keylen, .mv_data = bytes}, v;
 	int rc;
 
-	if (f->dbi[table] == NO_TABLE)
+	if (f->dbi[table] == KA_NO_TABLE)
 		return KA_NOTFOUND;
 	memcpy(bytes, key, keylen);
 	if ((rc = mdb_get(f->txn, f->dbi[table], &k, &v)) != 0)
@@ -237,42 +197,50 @@ ka_store_file_value(
 	return ka_record_unseal(table, key, keylen, v.mv_data, v.mv_size, payload, n);
 }
 
-static enum ka_result
-copy_row(enum ka_table table, const MDB_val *k, const MDB_val *v, struct ka_row *row)
-{
-	const uint8_t *payload;
-
-	if (k->mv_size == 0 || k->mv_size > KA_KEY_MAX)
-		return KA_CORRUPT;
-	/* The key stands also when the rest is damaged: who looks for damage goes on behind it. */
-	row->keylen = k->mv_size;
-	memcpy(row->key, k->mv_data, k->mv_size);
-	if (ka_record_unseal(table, k->mv_data, k->mv_size, v->mv_data, v->mv_size, &payload, &row->len) != KA_OK ||
-	    row->len > sizeof(row->payload))
-		return KA_CORRUPT;
-	memcpy(row->payload, payload, row->len);
-	return KA_OK;
-}
-
 enum ka_result
-ka_store_file_seek(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, struct ka_row *row)
+ka_store_file_seek_value(
+    struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, struct ka_store_value *value)
 {
 	uint8_t bytes[KA_KEY_MAX + 1];
 	MDB_val k = {.mv_size = keylen, .mv_data = bytes}, v;
 	MDB_cursor *cursor = NULL;
 	enum ka_result r;
 
-	if (f->dbi[table] == NO_TABLE)
+	if (f->dbi[table] == KA_NO_TABLE)
 		return KA_NOTFOUND;
 	if ((r = answer(f, mdb_cursor_open(f->txn, f->dbi[table], &cursor))) != KA_OK)
 		return r;
 	memcpy(bytes, key, keylen);
 	/* MDB_SET_RANGE takes no empty key. */
 	r = answer(f, mdb_cursor_get(cursor, &k, &v, keylen > 0 ? MDB_SET_RANGE : MDB_FIRST));
-	if (r == KA_OK)
-		r = copy_row(table, &k, &v, row);
 	mdb_cursor_close(cursor);
-	return r;
+	if (r != KA_OK)
+		return r;
+	if (k.mv_size == 0 || k.mv_size > KA_KEY_MAX)
+		return KA_CORRUPT;
+	/* The key stands also when the rest is damaged: who looks for damage goes on behind it. */
+	value->keylen = k.mv_size;
+	memcpy(value->key, k.mv_data, k.mv_size);
+	return ka_record_unseal(table, k.mv_data, k.mv_size, v.mv_data, v.mv_size, &value->payload, &value->len);
+}
+
+enum ka_result
+ka_store_file_seek(struct ka_store_file *f, enum ka_table table, const void *key, size_t keylen, struct ka_row *row)
+{
+	struct ka_store_value value = {.keylen = 0};
+	enum ka_result r = ka_store_file_seek_value(f, table, key, keylen, &value);
+
+	if (value.keylen > 0) {
+		row->keylen = value.keylen;
+		memcpy(row->key, value.key, value.keylen);
+	}
+	if (r != KA_OK)
+		return r;
+	if (value.len > sizeof(row->payload))
+		return KA_CORRUPT;
+	row->len = value.len;
+	memcpy(row->payload, value.payload, value.len);
+	return KA_OK;
 }
 
 enum ka_result
@@ -348,7 +316,7 @@ ka_store_file_fail(const struct ka_store_file *f, enum ka_result r, struct ka_er
 		break;
 	}
 	if (f->failed != 0)
-		(void)failed(err, f->failed, f->path);
+		(void)ka_store_file_failed(err, f->failed, f->path);
 	else
 		(void)ka_result_fail(
 		    err, r, "%s could not be read or written, or memory ran out; nothing was changed", f->path);

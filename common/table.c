@@ -27,6 +27,37 @@ static const char *const table_names[KA_TABLES] = {
     [KA_TABLE_SETTINGS] = "settings",
 };
 
+static const char *const file_names[KA_FILES] = {
+    [KA_FILE_NAMES] = "names.mdb",
+    [KA_FILE_ACCESS] = "private/access.mdb",
+    [KA_FILE_USAGE] = "private/usage.mdb",
+};
+
+static const enum ka_table in_access[] = {KA_TABLE_PROJECT, KA_TABLE_UID, KA_TABLE_ACCOUNT, KA_TABLE_HANDLE,
+    KA_TABLE_MEMBER, KA_TABLE_MEMBER_OF, KA_TABLE_KEY, KA_TABLE_KEY_OF, KA_TABLE_REACH, KA_TABLE_BLOB, KA_TABLE_CHANGE,
+    KA_TABLE_META, KA_TABLE_GROUP, KA_TABLE_GROUP_NAME, KA_TABLE_GROUP_MEMBER, KA_TABLE_GROUP_OF, KA_TABLE_SETTINGS};
+static const enum ka_table in_names[] = {KA_TABLE_META, KA_TABLE_NAME, KA_TABLE_NAME_UID};
+static const enum ka_table in_usage[] = {KA_TABLE_KEY_USE, KA_TABLE_PROJECT_USE, KA_TABLE_DRAINED};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+const char *
+ka_table_file_name(enum ka_file file)
+{
+	return file_names[file];
+}
+
+const enum ka_table *
+ka_table_list(enum ka_file file, size_t *n)
+{
+	if (file == KA_FILE_ACCESS) {
+		*n = COUNT(in_access);
+		return in_access;
+	}
+	*n = file == KA_FILE_NAMES ? COUNT(in_names) : COUNT(in_usage);
+	return file == KA_FILE_NAMES ? in_names : in_usage;
+}
+
 const char *
 ka_table_name(enum ka_table table)
 {

@@ -50,6 +50,14 @@ enum ka_table {
 	KA_TABLES
 };
 
+/* The files of the database, each for another audience. */
+enum ka_file {
+	KA_FILE_NAMES,  /* for everyone */
+	KA_FILE_ACCESS, /* for sshd's helper and PAM */
+	KA_FILE_USAGE,  /* for root */
+	KA_FILES
+};
+
 /* One row: its key and its payload. Both are copies; nothing points into a file. */
 struct ka_row {
 	uint8_t key[KA_KEY_MAX];
@@ -72,6 +80,13 @@ struct ka_row {
  * The name of ${table} in the file. It changes when its rows change so that an older reader would misread them.
  */
 const char *ka_table_name(enum ka_table table);
+
+/**
+ * ka_table_file_name(file), ka_table_list(file, n):
+ * The path of ${file} below the database's directory, and the ${n} tables in it.
+ */
+const char *ka_table_file_name(enum ka_file file);
+const enum ka_table *ka_table_list(enum ka_file file, size_t *n);
 
 /**
  * ka_table_is_later(table):

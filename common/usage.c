@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/lock.h"
+#include "common/sound.h"
 #include "common/spool.h"
 #include "common/store_file.h"
 #include "common/time.h"
@@ -23,9 +24,6 @@
 /* A pending spool, the one that was begun since, and one for those who log in meanwhile; a last round finds nothing,
  * and what it does find waits for the next drain. */
 #define ROUNDS 4
-
-static const enum ka_table tables[] = {KA_TABLE_KEY_USE, KA_TABLE_PROJECT_USE, KA_TABLE_DRAINED};
-#define TABLES (sizeof(tables) / sizeof(tables[0]))
 
 struct ka_usage {
 	struct ka_store_file file;
@@ -268,7 +266,7 @@ drain_one(struct drain *d, struct ka_error *err)
 static enum ka_result
 usage_path(const char *dir, char path[static PATH_MAX], struct ka_error *err)
 {
-	return ka_store_file_path(dir, "private/usage.mdb", path, err);
+	return ka_store_file_path(dir, ka_table_file_name(KA_FILE_USAGE), path, err);
 }
 
 enum ka_result
@@ -277,11 +275,28 @@ ka_usage_create(const char *dir, struct ka_error *err)
 	char path[PATH_MAX];
 	enum ka_result r = usage_path(dir, path, err);
 
-	return r == KA_OK ? ka_store_file_create(path, 0600, 0, tables, TABLES, NULL, err) : r;
+	return r == KA_OK ? ka_store_file_create(path, KA_FILE_USAGE, 0, NULL, NULL, err) : r;
+}
+
+/* A damaged file is kept; what was counted in it is lost. */
+static enum ka_result
+replace_damaged(const char *dir, const char *path, struct ka_error *err)
+{
+	char aside[PATH_MAX], fresh[PATH_MAX];
+	struct ka_sound sound;
+	enum ka_result r;
+
+	if (ka_sound_check(dir, KA_FILE_USAGE, NULL, &sound) != KA_CORRUPT)
+		return KA_OK;
+	if ((r = ka_store_file_path(dir, "private/usage.mdb.restored", fresh, err)) != KA_OK ||
+	    (r = ka_store_file_aside(path, aside, err)) != KA_OK ||
+	    (r = ka_store_file_create(fresh, KA_FILE_USAGE, 0, NULL, NULL, err)) != KA_OK)
+		return r;
+	return ka_store_file_replace(fresh, path, aside, err);
 }
 
 static enum ka_result
-drain_open(const char *dir, struct drain *d, struct ka_error *err)
+drain_open(const char *dir, bool is_mended, struct drain *d, struct ka_error *err)
 {
 	char private[PATH_MAX], lock[PATH_MAX], path[PATH_MAX], access_path[PATH_MAX];
 	enum ka_result r;
@@ -290,7 +305,7 @@ drain_open(const char *dir, struct drain *d, struct ka_error *err)
 	    (r = ka_store_file_path(dir, KA_SPOOL_LOCK, lock, err)) != KA_OK ||
 	    (r = usage_path(dir, path, err)) != KA_OK)
 		return r;
-	if ((r = ka_store_file_path(dir, "private/access.mdb", access_path, err)) != KA_OK)
+	if ((r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_ACCESS), access_path, err)) != KA_OK)
 		return r;
 	if ((d->privatefd = open(private, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 && errno != ENOENT)
 		return ka_result_fail(
@@ -305,23 +320,94 @@ drain_open(const char *dir, struct drain *d, struct ka_error *err)
 	/* It holds no more than last uses: a lost one begins anew. */
 	if (access(path, F_OK) != 0 && errno == ENOENT && (r = ka_usage_create(dir, err)) != KA_OK)
 		return r;
-	return ka_store_file_open(path, true, tables, TABLES, &d->file, err);
+	if (is_mended && (r = replace_damaged(dir, path, err)) != KA_OK)
+		return r;
+	return ka_store_file_open(path, KA_FILE_USAGE, true, &d->file, err);
+}
+
+static void
+drain_close(struct drain *d)
+{
+	ka_store_file_close(&d->file);
+	if (d->lock >= 0)
+		(void)close(d->lock);
+	if (d->privatefd >= 0)
+		(void)close(d->privatefd);
 }
 
 enum ka_result
 ka_usage_drain(const char *dir, struct ka_error *err)
 {
 	struct drain d = {.privatefd = -1, .lock = -1};
-	enum ka_result r = drain_open(dir, &d, err);
+	enum ka_result r = drain_open(dir, false, &d, err);
 
 	for (int i = 0; i < ROUNDS && r == KA_OK; i++)
 		r = drain_one(&d, err);
-	ka_store_file_close(&d.file);
-	if (d.lock >= 0)
-		(void)close(d.lock);
-	if (d.privatefd >= 0)
-		(void)close(d.privatefd);
+	drain_close(&d);
 	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+/* Merging */
+
+static enum ka_result
+merge_use(struct ka_store_file *to, enum ka_table table, const struct ka_row *row)
+{
+	uint8_t payload[KA_RECORD_MAX];
+	struct ka_use mine, use;
+	size_t len;
+	enum ka_result r;
+
+	if ((r = ka_record_get_use(row->payload, row->len, &use)) != KA_OK ||
+	    (r = get_use(to, table, row->key, row->keylen, &mine)) != KA_OK)
+		return r;
+	if (mine.count >= use.count)
+		return KA_OK;
+	/* The later use stands, whatever was counted since. */
+	if (mine.at_s > use.at_s) {
+		mine.count = use.count;
+		use = mine;
+	}
+	if ((r = ka_record_put_use(&use, payload, &len)) != KA_OK)
+		return r;
+	return ka_store_file_put(to, table, row->key, row->keylen, payload, len);
+}
+
+static enum ka_result
+merge_file(struct ka_store_file *to, const char *path, struct ka_error *err)
+{
+	static const enum ka_table tables[] = {KA_TABLE_KEY_USE, KA_TABLE_PROJECT_USE};
+	struct ka_store_file from;
+	enum ka_result r;
+
+	if ((r = ka_store_file_open(path, KA_FILE_USAGE, false, &from, err)) != KA_OK)
+		return r;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && r == KA_OK; i++) {
+		struct ka_row row = {.keylen = 0};
+
+		while ((r = ka_store_file_next(&from, tables[i], "", 0, &row)) == KA_OK)
+			if ((r = merge_use(to, tables[i], &row)) != KA_OK)
+				break;
+		if (r == KA_NOTFOUND)
+			r = KA_OK;
+	}
+	ka_store_file_close(&from);
+	return r == KA_OK ? ka_store_file_commit(to, err) : ka_store_file_fail(to, r, err);
+}
+
+enum ka_result
+ka_usage_merge(const char *dir, const char *from, struct ka_error *err)
+{
+	struct drain d = {.privatefd = -1, .lock = -1};
+	char path[PATH_MAX];
+	struct ka_sound sound;
+	enum ka_result r;
+
+	if ((r = ka_sound_check(from, KA_FILE_USAGE, NULL, &sound)) != KA_OK)
+		return ka_result_fail(err, r, "%s", sound.err.text);
+	if ((r = usage_path(from, path, err)) == KA_OK && (r = drain_open(dir, true, &d, err)) == KA_OK)
+		r = merge_file(&d.file, path, err);
+	drain_close(&d);
+	return r;
 }
 
 enum ka_result
@@ -336,7 +422,7 @@ ka_usage_open(const char *dir, struct ka_usage **usage, struct ka_error *err)
 		return r;
 	if ((u = calloc(1, sizeof(*u))) == NULL)
 		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
-	if ((r = ka_store_file_open(path, false, tables, TABLES, &u->file, err)) == KA_OK)
+	if ((r = ka_store_file_open(path, KA_FILE_USAGE, false, &u->file, err)) == KA_OK)
 		*usage = u;
 	else
 		free(u);

@@ -26,6 +26,14 @@ enum ka_result ka_usage_create(const char *dir, struct ka_error *err);
 enum ka_result ka_usage_drain(const char *dir, struct ka_error *err);
 
 /**
+ * ka_usage_merge(dir, from, err):
+ * Take over what ${from}/private/usage.mdb has counted and ${dir}'s has not: the higher count and the later use stand.
+ * A damaged file of ${dir}'s is put aside, and a new one made. Returns KA_OK; KA_NOTFOUND: ${from} has none; KA_BUSY;
+ * KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result ka_usage_merge(const char *dir, const char *from, struct ka_error *err);
+
+/**
  * ka_usage_open(dir, usage, err), ka_usage_close(usage):
  * Open usage.mdb for reading, on one snapshot. ka_usage_close(NULL) is fine.
  * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.

@@ -345,7 +345,7 @@ static const struct cli_option options[] = {
 };
 
 const struct cli_verb audit_verbs[] = {
-    {"audit", NULL, "", 0, 0, options, "List keys, projects, accounts and members that deserve a look.",
+    {"audit", NULL, "", 0, 0, options, "List keys, accounts and projects that deserve a look.",
 	"keyacct audit --unused 180", run_audit},
     {0},
 };

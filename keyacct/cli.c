@@ -1,6 +1,7 @@
 #include "keyacct/cli.h"
 
 #include <limits.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 
 #define HOST_MAX 253
 
+#define GROUP "keyacct"
+
 static const struct cli_option everywhere[] = {
     {"dir", "DIR", "the database (" KA_DATADIR ")", false},
     {"json", NULL, "print JSON, errors included", true},
@@ -22,7 +25,7 @@ static const struct cli_option everywhere[] = {
 
 /* The verbs that change something take these too. After every commit open sessions are looked at, whatever the verb. */
 static const char *const changing_verbs[] = {"add", "set", "reset", "suspend", "resume", "archive", "unarchive",
-    "activate", "deactivate", "add-member", "remove-member", "remove", "import"};
+    "activate", "deactivate", "add-member", "remove-member", "remove", "import", "restore"};
 
 static const struct cli_option changing[] = {
     {"keep-sessions", NULL, "leave open sessions, also those without access", false},
@@ -407,6 +410,20 @@ cli_open_with_usage(const struct cli *cli, struct ka_store **store, struct ka_us
 		(void)ka_result_fail(&warning, drained, "some of the last uses may be missing: %.400s", drain_err.text);
 		cli_warn(cli, warning.text);
 	}
+	return KA_OK;
+}
+
+enum ka_result
+cli_group(gid_t *gid, struct ka_error *err)
+{
+	struct group *group = getgrnam(GROUP);
+
+	if (group == NULL)
+		return ka_result_fail(err, KA_NOTFOUND,
+		    "there is no group \"" GROUP
+		    "\", under which sshd's helper reads the database: make the system user with "
+		    "'systemd-sysusers keyacct.conf' or 'adduser --system --group --no-create-home " GROUP "'");
+	*gid = group->gr_gid;
 	return KA_OK;
 }
 

@@ -58,10 +58,10 @@ struct cli {
 };
 
 /* The tables of verbs, one in each noun's file. */
-extern const struct cli_verb account_verbs[], audit_verbs[], authorized_keys_verbs[], changes_verbs[], check_verbs[],
-    config_verbs[], drain_verbs[], explain_verbs[], export_verbs[], group_verbs[], import_verbs[], init_verbs[],
-    key_verbs[], member_verbs[], project_verbs[], session_verbs[], setup_verbs[], ssh_config_verbs[], sweep_verbs[],
-    who_verbs[];
+extern const struct cli_verb account_verbs[], audit_verbs[], authorized_keys_verbs[], backup_verbs[], changes_verbs[],
+    check_verbs[], config_verbs[], drain_verbs[], explain_verbs[], export_verbs[], group_verbs[], import_verbs[],
+    init_verbs[], key_verbs[], member_verbs[], project_verbs[], restore_verbs[], session_verbs[], setup_verbs[],
+    ssh_config_verbs[], sweep_verbs[], who_verbs[];
 
 /**
  * cli_parse(cli, argc, argv):
@@ -147,6 +147,13 @@ enum ka_result cli_open_with_usage(
  */
 enum ka_result cli_limit(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
 enum ka_result cli_end(const struct cli *cli, const char *name, int64_t *at_s, struct ka_error *err);
+
+/**
+ * cli_group(gid, err):
+ * The group under which sshd's helper reads the database.
+ * Returns KA_OK; KA_NOTFOUND: the host has none.
+ */
+enum ka_result cli_group(gid_t *gid, struct ka_error *err);
 
 /**
  * cli_run(cli):

@@ -30,7 +30,7 @@ put(struct export *e, json_t *object)
 	json_decref(object);
 	if (rc != 0 || fputc('\n', e->out) == EOF)
 		return KA_FAILED;
-	progress_show(&e->progress, ++e->rows, -1);
+	ka_watch_tell(&e->progress.watch, "writing", "rows", ++e->rows, 0);
 	return KA_OK;
 }
 
@@ -199,7 +199,7 @@ run_export(struct cli *cli)
 	if (!is_file(stdout) && (e.out = tmpfile()) == NULL)
 		return cli_fail(
 		    cli, ka_result_fail(&err, KA_FAILED, "cannot make a temporary file: %s", strerror(errno)), &err);
-	progress_begin(&e.progress, "rows");
+	progress_begin(&e.progress, cli);
 	if ((r = ka_store_open(cli->dir, false, &e.store, &err)) == KA_OK && (r = export_all(&e)) == KA_FAILED)
 		(void)ka_result_fail(&err, r, "the rows could not be written: %s", strerror(errno));
 	else if (r != KA_OK && e.store != NULL)

@@ -192,12 +192,13 @@ open_store(struct run *run, struct ka_error *err)
 	return account != NULL ? ka_catalog_find_account(run->im.store, account, &run->account, err) : KA_OK;
 }
 
-static double
-part_read(const struct run *run)
+/* How many lines there are, as far as those that were read tell; 0 when nothing does. */
+static uint64_t
+lines_in(const struct run *run)
 {
-	off_t at = run->size > 0 ? ftello(run->in) : -1;
+	off_t at = run->size > 0 ? ftello(run->in) : 0;
 
-	return at >= 0 ? (double)at / (double)run->size : -1;
+	return at > 0 ? (uint64_t)((double)run->lines * (double)run->size / (double)at) : 0;
 }
 
 static enum ka_result
@@ -221,7 +222,7 @@ read_lines(struct run *run, struct ka_error *err)
 		} else {
 			r = take_line(run, run->lines, text, false, err);
 		}
-		progress_show(&run->progress, run->lines, part_read(run));
+		ka_watch_tell(&run->progress.watch, "reading", "lines", run->lines, lines_in(run));
 	}
 	if (r == KA_OK && ferror(run->in))
 		r = ka_result_fail(err, KA_FAILED, "cannot read %s: %s", run->name, strerror(errno));
@@ -248,7 +249,7 @@ retry(struct run *run, struct ka_error *err)
 			if (r == KA_OK)
 				r = take_line(run, later[i].line, later[i].text, last, err);
 			free(later[i].text);
-			progress_show(&run->progress, i, (double)i / (double)n);
+			ka_watch_tell(&run->progress.watch, "trying again", "lines", i, n);
 		}
 		free(later);
 	}
@@ -297,7 +298,7 @@ remove_absent(struct run *run, struct ka_error *err)
 		    (r = commit(run, err)) != KA_OK)
 			return r;
 		run->removed += removed;
-		progress_show(&run->progress, run->removed, -1);
+		ka_watch_tell(&run->progress.watch, "removing", "rows", run->removed, 0);
 	} while (removed > 0);
 	return KA_OK;
 }
@@ -385,7 +386,7 @@ run_import(struct cli *cli)
 
 	if ((r = read_options(&run, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	progress_begin(&run.progress, "lines");
+	progress_begin(&run.progress, cli);
 	r = do_import(&run, &err);
 	progress_end(&run.progress);
 	seen_free(&run.im.seen);

@@ -1,33 +1,28 @@
 #ifndef KEYACCT_PROGRESS_H
 #define KEYACCT_PROGRESS_H
 /*
- * How far a long command is: one line on standard error, written over, with the rate and the time left. Only on a
- * terminal, and only once it has taken two seconds.
+ * How far something long is, in one line on a terminal: how much is done, how fast, and how long it will take. What is
+ * over within two seconds shows nothing.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/watch.h"
+#include "keyacct/cli.h"
+
 struct progress {
-	const char *what; /* "rows" */
-	uint64_t began_ms;
-	uint64_t shown_ms; /* when it was last written; 0: never */
-	bool terminal;
+	struct ka_watch watch; /* what is to be told */
+	bool is_shown;
+	int64_t begun_ms, told_ms; /* the command; the last line */
+	char what[256];            /* the step that is under way */
+	int64_t step_ms;           /* since when */
 };
 
 /**
- * progress_begin(p, what): ${what} is what is counted, in the plural.
+ * progress_begin(progress, cli), progress_end(progress):
+ * Show what is told to ${progress}->watch, if people look at standard error; take the line away again.
  */
-void progress_begin(struct progress *p, const char *what);
-
-/**
- * progress_show(p, done, part):
- * ${done} of them are done, which is ${part} (0..1) of all the work; a ${part} below 0 is not known.
- */
-void progress_show(struct progress *p, uint64_t done, double part);
-
-/**
- * progress_end(p): take the line away. What is said after it begins on a clean line.
- */
-void progress_end(struct progress *p);
+void progress_begin(struct progress *progress, const struct cli *cli);
+void progress_end(struct progress *progress);
 
 #endif

@@ -128,6 +128,21 @@ used() {
 	' "$(base64 -d <<<"${1#SHA256:}=" | od -An -v -tx1 | tr -d ' \n')" "$2" "$3" "$4" >>"$db/private/usage.spool"
 }
 
+# make_killer: the library of killer.c, for this file's tests
+make_killer() {
+	gcc -D_GNU_SOURCE -shared -fPIC -O1 -o "$BATS_FILE_TMPDIR/killer.so" "$BATS_TEST_DIRNAME/killer.c" -ldl
+}
+
+# killed_at N ARG...: the tool, killed at its N-th call; its exit status
+killed_at() {
+	local n=$1
+	shift
+	KILL_AT=$n LD_PRELOAD=$BATS_FILE_TMPDIR/killer.so ASAN_OPTIONS=verify_asan_link_order=0 keyacct --dir "$db" "$@"
+}
+
+# whole DIR: it is a database of one piece
+whole() { "$BATS_TEST_DIRNAME/../whole" "$1"; }
+
 # as_nobody COMMAND...: without any right
 as_nobody() { setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs -- "$@"; }
 
@@ -213,6 +228,7 @@ every_command() {
 		audit
 		changes
 		changes --prune 2026-01-01
+		backup $BATS_TEST_TMPDIR/copy
 		drain
 	END
 }

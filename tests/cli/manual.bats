@@ -79,7 +79,7 @@ help_commands() {
 			"$(sed -n '/^These go with every command that changes/,/^\.Sh COMMANDS/p' keyacct/keyacct.8 | sed -n 's/^\.It \(Fl .*\)/\1/p' | words)" \
 			"$(keyacct $command --help | sed -nE 's/^  (--(keep-sessions|run)( [^ ]+)?) .*/\1/p')"
 		found=$((found + 1))
-	done < <(help_commands | sed -nE 's/^([a-z-]+ (add|set|suspend|resume|archive|unarchive|activate|deactivate|reset|add-member|remove-member|remove)|import)( .*)?$/\1/p' | sort -u)
+	done < <(help_commands | sed -nE 's/^([a-z-]+ (add|set|suspend|resume|archive|unarchive|activate|deactivate|reset|add-member|remove-member|remove)|import|restore)( .*)?$/\1/p' | sort -u)
 	[ $found -gt 15 ]
 }
 
@@ -337,7 +337,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 			return 1
 		}
 	done < <(sed -nE 's/^    # keyacct /    keyacct /; s/^    keyacct (([a-z-]+)( [a-z]+)?).*/\1/p' README.md |
-		sed -E 's/^(init|explain|ssh-config|authorized-keys|changes|drain) .*/\1/')
+		sed -E 's/^(init|explain|ssh-config|authorized-keys|changes|backup|restore|drain) .*/\1/')
 	[ "$(sed -nE '/^    make (demo|check) /p' README.md | wc -l)" -eq 2 ]
 	make -n demo >/dev/null && make -n check >/dev/null
 }

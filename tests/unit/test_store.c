@@ -157,6 +157,34 @@ gap_is_closed_by_the_next_writer(void **state)
 	assert_int_equal(name_of(&third, &name), KA_OK);
 }
 
+/* The same when the change log does not tell any more what was done in the gap. */
+static void
+gap_is_closed_after_pruning(void **state)
+{
+	struct ka_project first = fixture_project(&f, "first", KA_PROJECT_ACTIVE, true), second;
+	struct ka_name name;
+
+	(void)state;
+	fixture_commit(&f);
+	fixture_close(&f);
+	copy_file("names.mdb", "names.old");
+	fixture_open(&f);
+	(void)strcpy(first.home, "/srv/first");
+	assert_int_equal(ka_model_change_project(f.store, &first, NULL), KA_OK);
+	second = fixture_project(&f, "second", KA_PROJECT_ACTIVE, true);
+	fixture_commit(&f);
+	assert_int_equal(ka_store_prune_changes(f.store, &(struct ka_pruned){.last = 2}), KA_OK);
+	fixture_commit(&f);
+	fixture_close(&f);
+	copy_file("names.old", "names.mdb");
+	assert_int_equal(name_of(&second, &name), KA_NOTFOUND);
+	fixture_open(&f);
+	assert_int_equal(name_of(&first, &name), KA_OK);
+	assert_string_equal(name.home, "/srv/first");
+	assert_int_equal(name_of(&second, &name), KA_OK);
+	assert_int_equal(name.uid, second.uid);
+}
+
 /* An old access.mdb beside a new names.mdb would hand out uids that have been used. */
 static void
 older_access_is_refused(void **state)
@@ -552,6 +580,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(uncommitted_is_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(commit_reaches_both_files, setup, teardown),
 	    cmocka_unit_test_setup_teardown(gap_is_closed_by_the_next_writer, setup, teardown),
+	    cmocka_unit_test_setup_teardown(gap_is_closed_after_pruning, setup, teardown),
 	    cmocka_unit_test_setup_teardown(older_access_is_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(uids_go_up_and_never_come_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(tombstones_keep_their_name, setup, teardown),
