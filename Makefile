@@ -211,7 +211,7 @@ install: all
 	$(call replace,644,$(MODULES)/pam_keyacct.so,$(PAMDIR))
 	$(call replace,755,$B/keyacct-keys,$(LIBEXECDIR))
 	$(call replace,755,$B/keyacct,$(SBINDIR))
-	$(INSTALL) -m 644 $B/00-keyacct.conf share/sshd.account.pam share/sshd.session.pam share/nsswitch.sed $(DESTDIR)$(SHAREDIR)/
+	$(INSTALL) -m 644 $B/00-keyacct.conf share/sshd.account.pam share/sshd.session.pam share/cron.account.pam share/nsswitch.sed $(DESTDIR)$(SHAREDIR)/
 	$(INSTALL) -m 755 $(shell find examples -type f -perm -100) $(DESTDIR)$(DOCDIR)/examples/
 	$(INSTALL) -m 644 $(shell find examples -type f ! -perm -100) $(DESTDIR)$(DOCDIR)/examples/
 	$(INSTALL) -m 644 share/keyacct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/keyacct.conf

@@ -113,7 +113,7 @@ judge_project(const struct ka_project *project, const struct ka_access_question 
 	case KA_PROJECT_ACTIVE:
 		break;
 	}
-	if (!project->ssh)
+	if (!project->ssh && !q->not_ssh)
 		return KA_REASON_SSH_OFF;
 	if (q->uid_known && q->uid != project->uid)
 		return KA_REASON_UID_MISMATCH;

@@ -54,6 +54,7 @@ struct ka_access_question {
 	uint8_t address[KA_ADDRESS_LEN];
 	bool address_to_sshd; /* … limits to addresses are left to sshd's from=, as the helper has to: sshd 9.2 tells it
 				 none */
+	bool not_ssh;         /* something else than a login over SSH: that this is off does not count */
 	bool uid_known;       /* false: the project's uid is not compared */
 	uint32_t uid;         /* what NSS says the project's uid is */
 };

@@ -1,16 +1,11 @@
 #include "keyacct/host_sshd.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#define SSHD       "/usr/sbin/sshd"
-#define CONFIG_MAX 65536
+#include "keyacct/run.h"
 
 /* A request passes while the keyword has this value. */
 static const struct {
@@ -31,46 +26,17 @@ static const struct {
     {KA_REQUEST_TUNNELS, "PermitTunnel", "yes"},
 };
 
-/* Standard output of ${argv} as one text; NULL unless it ends with status 0. */
-static char *
-output_of(char *const argv[])
-{
-	char *text = calloc(1, CONFIG_MAX);
-	posix_spawn_file_actions_t actions;
-	int fds[2], status = -1;
-	size_t len = 0;
-	ssize_t n;
-	pid_t pid;
-
-	if (text == NULL || pipe2(fds, O_CLOEXEC) != 0) {
-		free(text);
-		return NULL;
-	}
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
-	(void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	if (posix_spawn(&pid, argv[0], &actions, NULL, argv, environ) != 0)
-		pid = -1;
-	(void)posix_spawn_file_actions_destroy(&actions);
-	(void)close(fds[1]);
-	while (pid > 0 && len < CONFIG_MAX - 1 && (n = read(fds[0], text + len, CONFIG_MAX - 1 - len)) > 0)
-		len += (size_t)n;
-	(void)close(fds[0]);
-	if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
 char *
 host_sshd_ask(const char *user, const char *address)
 {
-	static char sshd[] = SSHD, test[] = "-T", connection[] = "-C";
-	char spec[512];
-	char *const argv[] = {sshd, test, connection, spec, NULL};
+	char spec[512], *config = NULL;
+	const char *const argv[] = {"sshd", "-T", "-C", spec, NULL};
 
 	(void)snprintf(spec, sizeof(spec), "user=%s,host=%s,addr=%s", user, address, address);
-	return output_of(argv);
+	if (run_program(argv, NULL, &config) == 0)
+		return config;
+	free(config);
+	return NULL;
 }
 
 bool

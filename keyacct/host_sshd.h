@@ -12,7 +12,7 @@
 /**
  * host_sshd_ask(user, address):
  * The configuration for ${user} coming from ${address}, as "keyword value" lines. Ownership: free it. NULL: there is no
- * /usr/sbin/sshd, or it does not accept its configuration.
+ * sshd, or it does not accept its configuration.
  */
 char *host_sshd_ask(const char *user, const char *address);
 

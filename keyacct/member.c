@@ -8,6 +8,7 @@
 #include "common/membership.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
+#include "keyacct/leftover.h"
 #include "keyacct/show.h"
 
 static const struct show_column list_columns[] = {
@@ -105,21 +106,35 @@ run_remove(struct cli *cli)
 {
 	struct ka_member member = {.role = KA_ROLE_COLLABORATOR};
 	char name[KA_SUBJECT_NAME_LEN] = "";
+	struct ka_project project = {.uid = 0};
 	struct ka_store *store = NULL;
 	struct ka_error err = {""};
+	struct leftover left;
 	enum cli_status status;
 	enum ka_result r;
 
 	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
 	    (r = find_both(cli, store, &member, &err)) == KA_OK &&
+	    (r = ka_store_fail(store, ka_catalog_get_project(store, member.project, &project), &err)) == KA_OK &&
 	    (r = ka_membership_remove(store, &member, KA_OWNER_KEPT, &err)) == KA_OK)
 		r = ka_store_fail(store, ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
-	if (cli->json)
-		return show_object(cli, json_member(&member, name), NULL);
+	leftover_find(&project, &left);
+	if (cli->json) {
+		json_t *object = json_member(&member, name);
+
+		if (object != NULL)
+			(void)json_object_set_new(object, "left", leftover_json(&left));
+		return show_object(cli, object, NULL);
+	}
 	(void)printf(
 	    "\"%s\" is no member of the project any more, and gets in no more from the next login on.\n", name);
+	if (!leftover_runs(&left))
+		return CLI_DONE;
+	/* All members are one Unix user: nothing on the host says whose it is. */
+	(void)puts("What still runs in the project, or will, may be theirs:");
+	leftover_print(&left);
 	return CLI_DONE;
 }
 

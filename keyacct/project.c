@@ -15,6 +15,7 @@
 #include "keyacct/admitted.h"
 #include "keyacct/cli.h"
 #include "keyacct/json.h"
+#include "keyacct/project.h"
 #include "keyacct/show.h"
 
 static const struct show_column list_columns[] = {
@@ -404,13 +405,6 @@ unarchive(const struct cli *cli, struct ka_store *store, struct ka_project *proj
 	return ka_model_change_project(store, project, err);
 }
 
-static enum ka_result
-remove_project(const struct cli *cli, struct ka_store *store, struct ka_project *project, struct ka_error *err)
-{
-	(void)cli;
-	return ka_model_remove_project(store, project, err);
-}
-
 static enum cli_status
 run_set(struct cli *cli)
 {
@@ -427,15 +421,6 @@ static enum cli_status
 run_unarchive(struct cli *cli)
 {
 	return with_project(cli, unarchive, "is active again.");
-}
-
-static enum cli_status
-run_remove(struct cli *cli)
-{
-	return with_project(cli, remove_project,
-	    "is removed: nobody gets in. Its name and uid stay reserved, so that its files keep their owner; its home "
-	    "is left as it "
-	    "is.");
 }
 
 static const struct cli_option add_options[] = {
@@ -465,6 +450,11 @@ static const struct cli_option show_options[] = {
     {0},
 };
 
+static const struct cli_option remove_options[] = {
+    {"stop", NULL, "end its processes, crontab and timers", false},
+    {0},
+};
+
 const struct cli_verb project_verbs[] = {
     {"project", "add", "[UUID]", 0, 1, add_options, "Add a project.",
 	"keyacct project add --title 'Climate data' --owner owner", run_add},
@@ -476,7 +466,7 @@ const struct cli_verb project_verbs[] = {
 	"keyacct project archive 829e7b56", run_archive},
     {"project", "unarchive", "PROJECT", 1, 1, NULL, "Let its members in again.", "keyacct project unarchive 829e7b56",
 	run_unarchive},
-    {"project", "remove", "PROJECT", 1, 1, NULL, "Remove a project for good; its name and uid stay reserved.",
-	"keyacct project remove 829e7b56", run_remove},
+    {"project", "remove", "PROJECT", 1, 1, remove_options, "Remove a project for good; its name and uid stay reserved.",
+	"keyacct project remove 829e7b56", project_remove},
     {0},
 };

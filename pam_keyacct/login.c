@@ -52,6 +52,7 @@ login_new(pam_handle_t *pamh, int flags, int argc, const char **argv, struct log
 	memcpy(l->question.project, project, KA_UUID_LEN);
 	l->question.at_s = ka_time_now();
 	l->question.host = l->host;
+	l->question.not_ssh = l->options.jobs;
 	*login = l;
 	return PAM_SUCCESS;
 }

@@ -18,6 +18,10 @@ static const struct {
 static int
 parse_one(const char *arg, struct options *options)
 {
+	if (strcmp(arg, "jobs") == 0) {
+		options->jobs = true;
+		return PAM_SUCCESS;
+	}
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		size_t len = strlen(known[i].name);
 
@@ -36,10 +40,12 @@ options_parse(pam_handle_t *pamh, int argc, const char **argv, struct options *o
 	options->dir = KA_DATADIR;
 	options->run = KA_RUNDIR;
 	options->tool = KA_TOOL;
+	options->jobs = false;
 	for (int i = 0; i < argc; i++)
 		if (parse_one(argv[i], options) != PAM_SUCCESS) {
 			pam_syslog(pamh, LOG_ERR,
-			    "\"%s\" is no argument of this module: dir=, run= and tool= with an absolute path are",
+			    "\"%s\" is no argument of this module: jobs, and dir=, run= and tool= with an absolute "
+			    "path are",
 			    argv[i]);
 			return PAM_SERVICE_ERR;
 		}

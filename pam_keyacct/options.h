@@ -4,11 +4,13 @@
  * The module's arguments in a PAM stack.
  */
 #include <security/pam_appl.h>
+#include <stdbool.h>
 
 struct options {
 	const char *dir;  /* the database; KA_DATADIR */
 	const char *run;  /* the registry of live sessions; KA_RUNDIR */
 	const char *tool; /* what drains last use; KA_TOOL */
+	bool jobs;        /* no login over SSH, so that its being off does not count */
 };
 
 /**

@@ -103,8 +103,8 @@ help_commands() {
 }
 
 @test "the arguments of pam_keyacct are in pam_keyacct(8), and none else" {
-	agree "pam_keyacct(8) and the source" "$(section pam_keyacct/pam_keyacct.8 Arguments | sed -nE 's/^\.It Cm ([a-z]+=) .*/\1/p')" \
-		"$(sed -nE 's/^ +\{"([a-z]+=)".*/\1/p' pam_keyacct/options.c)"
+	agree "pam_keyacct(8) and the source" "$(section pam_keyacct/pam_keyacct.8 Arguments | sed -nE 's/^\.It Cm ([a-z]+=?)( .*|$)/\1/p' | sort)" \
+		"$(sed -nE 's/^ +\{"([a-z]+=)".*/\1/p; s/.*strcmp\(arg, "([a-z]+)"\).*/\1/p' pam_keyacct/options.c | sort)"
 }
 
 @test "every PAM code that the module answers is in pam_keyacct(8), and none else" {
@@ -250,7 +250,8 @@ shipped() { grep -v '^#' "$1" | sed 's,@HELPER@,/usr/libexec/keyacct-keys,'; }
 @test "the manual quotes the shipped pieces for sshd and PAM as they are" {
 	agree "keyacct-keys(8) and 00-keyacct.conf" "$(sed -n '/^Match User/,/^\.Ed/p' keyacct/keyacct-keys.8 | sed '$d')" \
 		"$(shipped share/00-keyacct.conf)"
-	agree "pam_keyacct(8) and sshd.account.pam" "$(grep '^account ' pam_keyacct/pam_keyacct.8)" "$(shipped share/sshd.account.pam)"
+	agree "pam_keyacct(8) and sshd.account.pam" "$(grep '^account ' pam_keyacct/pam_keyacct.8 | head -n 2)" "$(shipped share/sshd.account.pam)"
+	agree "pam_keyacct(8) and cron.account.pam" "$(grep '^account ' pam_keyacct/pam_keyacct.8 | tail -n 2)" "$(shipped share/cron.account.pam)"
 	agree "pam_keyacct(8) and sshd.session.pam" "$(grep '^session ' pam_keyacct/pam_keyacct.8)" "$(shipped share/sshd.session.pam)"
 }
 
@@ -293,6 +294,23 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 	bash -e "$BATS_TEST_TMPDIR/in.sh"
 	cmp /etc/pam.d/sshd "$BATS_TEST_TMPDIR/in/sshd"
 	cmp /etc/nsswitch.conf "$BATS_TEST_TMPDIR/in/nsswitch.conf"
+}
+
+@test "the README puts cron and atd into service and out of it, byte for byte" {
+	commands Jobs >"$BATS_TEST_TMPDIR/in.sh"
+	commands 'Out of service' | grep '^for s in cron atd' >"$BATS_TEST_TMPDIR/out.sh"
+	cp -p /etc/pam.d/cron /etc/pam.d/atd "$BATS_TEST_TMPDIR/"
+	bash -e "$BATS_TEST_TMPDIR/in.sh"
+	for service in cron atd; do
+		[ "$(grep -B1 '^@include common-account' /etc/pam.d/$service | head -n 1)" = "account required   pam_keyacct.so jobs" ]
+	done
+	bash -e "$BATS_TEST_TMPDIR/out.sh"
+	for service in cron atd; do
+		cmp /etc/pam.d/$service "$BATS_TEST_TMPDIR/$service"
+	done
+	# keyacct(5) shows the same commands.
+	agree "keyacct(5) and README.md" "$(sed -n '/^# for s in cron atd/,/^\.Ed/p' keyacct/keyacct.5 | sed '$d; s/^# //' | tr -s ' ')" \
+		"$(tr -s ' ' <"$BATS_TEST_TMPDIR/in.sh")"
 }
 
 @test "what the README removes is what make install puts there" {

@@ -138,6 +138,7 @@ run_under() { "${@:2}" "$KEYACCT_BUILD/tests/pam_runner" "$PAM_TESTS/$1.script" 
 @test "An archived project cannot be entered, and the user reads why" { script account-archived; }
 @test "A deleted project cannot be entered, and the user reads why" { script account-deleted; }
 @test "A project with SSH off cannot be entered, and the user reads why" { script account-ssh-off; }
+@test "A job runs while SSH is off, and none of an archived or removed project" { script account-jobs; }
 @test "A project whose uid differs between NSS and the database cannot be entered" { script account-uid-mismatch; }
 @test "A project that NSS knows and the database does not is no user" { script account-unknown-project; }
 @test "A local user whose name looks like a project's is none" { script account-local-user; }
