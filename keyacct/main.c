@@ -26,7 +26,7 @@ static const struct cli_verb *const nouns[] = {init_verbs, setup_verbs, account_
 static void
 print_noun_line(const struct cli_verb *verbs, FILE *stream)
 {
-	(void)fprintf(stream, "  %-16s ", verbs->noun);
+	(void)fprintf(stream, "  %-15s ", verbs->noun);
 	if (verbs->verb == NULL)
 		(void)fputs(verbs->help, stream);
 	for (const struct cli_verb *v = verbs; v->noun != NULL && v->verb != NULL; v++)
@@ -39,7 +39,7 @@ print_overview(FILE *stream)
 {
 	(void)fputs("usage: keyacct [--dir DIR] [--json] COMMAND ...\n"
 		    "Projects as SSH users: who may enter which, with which key.\n\n"
-		    "To begin, as root on a host that is in service (README.md says how):\n"
+		    "To begin, as root on a host that 'keyacct setup' has put into service:\n"
 		    "    keyacct init\n"
 		    "    keyacct account add owner\n"
 		    "    keyacct project add --title 'Climate data' --owner owner\n"

@@ -7,16 +7,18 @@ setup_file() {
 	ssh-keygen -q -t rsa -b 2048 -N '' -C e@laptop -f "$BATS_FILE_TMPDIR/e"
 }
 
-setup() { default_db; }
+setup() { new_db; }
 
 # titles OPTION...: what key list shows, in its order
 titles() { value '[.[].title] | join(" ")' key list "$@"; }
 
-# brought_by LABEL NAME...: these keys came with this import
+# brought_by LABEL NAME...: an import under this label brings these keys as they are
 brought_by() {
-	local label=$1 name
+	local label=$1
 	shift
-	for name; do "${KEYACCT_BUILD:-build}/tests/pam_fixture" "$(print_of "$(pub "$name")")" "origin=$label"; done
+	# shellcheck disable=SC2046
+	k export | jq -c 'select(.fingerprint | IN($ARGS.positional[])) | del(.origin)' \
+		--args $(for name; do print_of "$(pub "$name")"; done) | k import --origin "$label" - >/dev/null
 }
 
 @test "list --sort: each field it names in its order, what has none last" {

@@ -179,9 +179,9 @@ laptop() {
 }
 
 @test "keys that one import brought are removed at once, and others of their accounts stay" {
-	laptop imported
 	laptop stays
-	"$KEYACCT_BUILD/tests/pam_fixture" "$(fingerprint imported)" origin=old-host
+	new_key imported
+	keyacct import --authorized-keys "$D/imported.pub" --account owner --origin old-host
 	in_as imported $P owner owner
 	keyacct key remove --origin old-host --dry-run
 	in_as imported $P owner owner
