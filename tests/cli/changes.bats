@@ -62,6 +62,9 @@ told() {
 		member remove $id @staff|member remove: member removed
 		group remove-member staff student|group remove-member: group-member removed
 		group remove staff|group remove: group removed
+		config set rsa-bits 3072|config set: settings {"rsa_bits":2048} {"rsa_bits":3072}
+		config set git-author on|config set: settings {"git_author":false} {"git_author":true}
+		config reset rsa-bits|config reset: settings {"rsa_bits":3072} {"rsa_bits":2048}
 		project remove $id|project remove: member removed; project remove: member removed; project remove: project {"state":"active"} {"state":"deleted"}
 	END
 }
@@ -108,6 +111,12 @@ import: settings {"rsa_bits":2048,"git_author":false} {"rsa_bits":3072,"git_auth
 		0 member add $id owner --role owner
 		0 key activate $(print_of "$(pub owner)")
 		0 changes --prune 2020-01-01
+		0 config list
+		0 config set rsa-bits 2048
+		2 config set rsa-bits 1
+		0 audit
+		0 export
+		0 check
 		4 account add owner
 		2 account add 0123456789
 		4 account remove owner
