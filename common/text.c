@@ -78,3 +78,18 @@ ka_text_clean(const char *in, size_t inlen, char *out, size_t outlen)
 	out[used] = '\0';
 	return used == inlen && (inlen == 0 || memcmp(in, out, inlen) == 0);
 }
+
+bool
+ka_text_is_visible(const char *text)
+{
+	size_t left = strlen(text);
+
+	for (size_t n; left > 0; text += n, left -= n) {
+		uint32_t c;
+
+		if ((n = utf8_get(text, left, &c)) == 0 || among(c, hidden, sizeof(hidden) / sizeof(hidden[0])) ||
+		    (c != ' ' && among(c, blanks, sizeof(blanks) / sizeof(blanks[0]))))
+			return false;
+	}
+	return true;
+}

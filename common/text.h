@@ -20,4 +20,11 @@
  */
 bool ka_text_clean(const char *in, size_t inlen, char *out, size_t outlen);
 
+/**
+ * ka_text_is_visible(text):
+ * Is ${text} UTF-8 without anything that ka_text_clean drops, and without another blank than the space? For what is
+ * taken to the letter, such as a path.
+ */
+bool ka_text_is_visible(const char *text);
+
 #endif

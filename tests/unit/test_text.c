@@ -236,6 +236,23 @@ test_twice(void **state)
 	}
 }
 
+/* What is taken to the letter: every blank but the space would be taken for one, and is refused. */
+static void
+test_visible(void **state)
+{
+	static const char *const visible[] = {"", " ", "/srv/two  words ", "\xc3\xbc\xe6\xb0\x97\xf0\x9f\x98\x80"};
+	static const char *const not [] = {"\t", "a\nb", "\x7f", "a\x1b[2J", "\xff", "a\xc3", "\xed\xa0\x80",
+	    "\xc2\xa0", "\xc2\x85", "a\xe2\x80\x8b", "\xe2\x80\xa8", "\xe3\x80\x80", "\xef\xbb\xbf", "\xc2\xad"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(visible) / sizeof(visible[0]); i++)
+		if (!ka_text_is_visible(visible[i]))
+			fail_msg("%zu", i);
+	for (size_t i = 0; i < sizeof(not ) / sizeof(not [0]); i++)
+		if (ka_text_is_visible(not [i]))
+			fail_msg("%zu", i);
+}
+
 int
 main(void)
 {
@@ -247,6 +264,7 @@ main(void)
 	    cmocka_unit_test(test_every_character),
 	    cmocka_unit_test(test_cut),
 	    cmocka_unit_test(test_twice),
+	    cmocka_unit_test(test_visible),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
