@@ -252,58 +252,63 @@ import_member(struct import *im, json_t *object, enum import_outcome *outcome, s
 	return r;
 }
 
-/* Who is in a group by what the line says, and nobody else. */
-static enum ka_result
-set_group_members(struct import *im, const struct ka_group *group, json_t *accounts, struct ka_error *err)
+/* The accounts of a group, in the order of their ids. */
+struct accounts {
+	uint8_t (*ids)[KA_UUID_LEN];
+	size_t n;
+};
+
+static int
+compare_ids(const void *a, const void *b)
 {
-	struct ka_row row = {.keylen = 0};
-	struct ka_account account;
-	json_t *element;
-	size_t i;
-	enum ka_result r;
-
-	json_array_foreach(accounts, i, element)
-	{
-		if ((r = ka_catalog_find_account(im->store, json_string_value(element), &account, err)) != KA_OK ||
-		    (r = ka_membership_join_group(im->store, group, &account, err)) != KA_OK)
-			return r;
-	}
-	while ((r = ka_catalog_next_group_member(im->store, group->id, &row, &account)) == KA_OK) {
-		bool stays = false;
-
-		json_array_foreach(accounts, i, element)
-		{
-			struct ka_account named;
-
-			stays = stays || (ka_catalog_find_account(
-					      im->store, json_string_value(element), &named, NULL) == KA_OK &&
-					     memcmp(named.id, account.id, KA_UUID_LEN) == 0);
-		}
-		if (!stays && (r = ka_membership_leave_group(im->store, group, &account, err)) != KA_OK)
-			return r;
-	}
-	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(im->store, r, err);
+	return memcmp(a, b, KA_UUID_LEN);
 }
 
-/* Before anything is written: are they all accounts? */
+/* "accounts", before anything is written: is each of them there, and can it join? The caller frees ${all}->ids. */
 static enum ka_result
-check_accounts(struct import *im, json_t *accounts, struct ka_error *err)
+read_accounts(
+    struct import *im, const struct ka_group *group, json_t *array, struct accounts *all, struct ka_error *err)
 {
 	struct ka_account account;
 	json_t *element;
-	size_t i;
 	enum ka_result r;
 
-	if (accounts != NULL && !json_is_array(accounts))
+	*all = (struct accounts){.ids = calloc(json_array_size(array) + 1, sizeof(*all->ids))};
+	if (all->ids == NULL)
+		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
+	if (array != NULL && !json_is_array(array))
 		return ka_result_fail(err, KA_INVALID, "\"accounts\" has to be an array of handles or ids");
-	json_array_foreach(accounts, i, element)
+	json_array_foreach(array, all->n, element)
 	{
 		if (!json_is_string(element))
 			return ka_result_fail(err, KA_INVALID, "\"accounts\" has to be an array of handles or ids");
-		if ((r = ka_catalog_find_account(im->store, json_string_value(element), &account, err)) != KA_OK)
+		if ((r = ka_catalog_find_account(im->store, json_string_value(element), &account, err)) != KA_OK ||
+		    (r = ka_membership_check_join(im->store, group, &account, err)) != KA_OK)
+			return r;
+		memcpy(all->ids[all->n], account.id, KA_UUID_LEN);
+	}
+	qsort(all->ids, all->n, sizeof(*all->ids), compare_ids);
+	return KA_OK;
+}
+
+/* These are in the group, and nobody else. */
+static enum ka_result
+set_group_members(struct import *im, const struct ka_group *group, const struct accounts *all, struct ka_error *err)
+{
+	struct ka_row row = {.keylen = 0};
+	struct ka_account account = {.handle = ""};
+	enum ka_result r;
+
+	for (size_t i = 0; i < all->n; i++) {
+		memcpy(account.id, all->ids[i], KA_UUID_LEN);
+		if ((r = ka_membership_join_group(im->store, group, &account, err)) != KA_OK)
 			return r;
 	}
-	return KA_OK;
+	while ((r = ka_catalog_next_group_member(im->store, group->id, &row, &account)) == KA_OK)
+		if (bsearch(account.id, all->ids, all->n, sizeof(*all->ids), compare_ids) == NULL &&
+		    (r = ka_membership_leave_group(im->store, group, &account, err)) != KA_OK)
+			return r;
+	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(im->store, r, err);
 }
 
 static enum ka_result
@@ -330,7 +335,8 @@ static enum ka_result
 import_group(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err)
 {
 	uint64_t changes = ka_store_count_changes(im->store);
-	json_t *accounts = json_object_get(object, "accounts");
+	json_t *array = json_object_get(object, "accounts");
+	struct accounts accounts = {.ids = NULL};
 	struct ka_group group;
 	bool found = false;
 	enum ka_result r;
@@ -340,12 +346,13 @@ import_group(struct import *im, json_t *object, enum import_outcome *outcome, st
 		return r;
 	if (found && (r = mark(im, KA_TABLE_GROUP, group.id, KA_UUID_LEN, err)) != KA_OK)
 		return r;
-	if ((r = fields_read(json_group_fields, object, &group, err)) != KA_OK ||
-	    (r = check_accounts(im, accounts, err)) != KA_OK)
+	if ((r = fields_read(json_group_fields, object, &group, err)) != KA_OK)
 		return r;
-	r = found ? ka_model_change_group(im->store, &group, err) : ka_model_add_group(im->store, &group, err);
-	if (r == KA_OK && accounts != NULL)
-		r = set_group_members(im, &group, accounts, err);
+	if ((r = read_accounts(im, &group, array, &accounts, err)) == KA_OK)
+		r = found ? ka_model_change_group(im->store, &group, err) : ka_model_add_group(im->store, &group, err);
+	if (r == KA_OK && array != NULL)
+		r = set_group_members(im, &group, &accounts, err);
+	free(accounts.ids);
 	if (r != KA_OK)
 		return r;
 	*outcome = outcome_of(im, found, changes);
