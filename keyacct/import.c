@@ -3,18 +3,20 @@
  * each of which is in as a whole or not at all; a line that cannot be taken is told, and the others go on.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/catalog.h"
 #include "keyacct/import.h"
+#include "keyacct/lines.h"
 #include "keyacct/progress.h"
 #include "keyacct/show.h"
 
-#define BATCH        20000U /* lines that are committed together */
-#define LINE_MAX_LEN 65536U
+#define BATCH 20000U /* lines that are committed together */
 
 /* Lines that may be right once others are in are kept, as long as there is room. */
 #define LATER_MAX (256U * 1024 * 1024)
@@ -34,7 +36,7 @@ struct later {
 struct run {
 	const struct cli *cli;
 	struct import im;
-	FILE *in;
+	struct lines in;
 	const char *name;
 	off_t size; /* 0: a pipe's is not known */
 	struct ka_account account;
@@ -68,7 +70,7 @@ import_json(struct run *run, const char *text, enum import_outcome *outcome, str
 	enum ka_result r;
 
 	*outcome = IMPORT_NOTHING;
-	if (text[strspn(text, " \t\r\n")] == '\0')
+	if (text[strspn(text, " \t\r")] == '\0')
 		return KA_OK;
 	if (!json_is_object(object = json_loads(text, JSON_REJECT_DUPLICATES, &why))) {
 		json_decref(object);
@@ -191,40 +193,41 @@ open_store(struct run *run, struct ka_error *err)
 	return account != NULL ? ka_catalog_find_account(run->im.store, account, &run->account, err) : KA_OK;
 }
 
-static double
-part_read(const struct run *run)
+static void
+refuse_unfit(struct run *run, size_t len)
 {
-	off_t at = run->size > 0 ? ftello(run->in) : -1;
+	struct ka_error why;
 
-	return at >= 0 ? (double)at / (double)run->size : -1;
+	run->unreadable = true;
+	if (len > LINES_MAX)
+		(void)ka_result_fail(
+		    &why, KA_INVALID, "%zu bytes are too long for a line: %u are the most", len, LINES_MAX);
+	else
+		(void)ka_result_fail(&why, KA_INVALID, "this line has a NUL byte");
+	refuse(run, run->lines, &why);
 }
 
 static enum ka_result
 read_lines(struct run *run, struct ka_error *err)
 {
-	char *text = NULL;
-	size_t room = 0;
-	ssize_t n;
+	enum lines_state state;
 	enum ka_result r = KA_OK;
+	char *text;
+	size_t len;
 
-	while (r == KA_OK && (n = getline(&text, &room, run->in)) >= 0) {
-		struct ka_error why;
-
+	while (r == KA_OK && (state = lines_next(&run->in, &text, &len)) != LINES_END) {
 		run->lines++;
+		if (state == LINES_FAILED)
+			return ka_result_fail(err, KA_FAILED, "cannot read %s: %s", run->name, strerror(errno));
 		if (run->im.store == NULL && (r = open_store(run, err)) != KA_OK)
-			break;
-		if ((size_t)n > LINE_MAX_LEN || strlen(text) != (size_t)n) {
-			(void)ka_result_fail(&why, KA_INVALID, "a line of %zu bytes, or with a NUL byte", (size_t)n);
-			run->unreadable = true;
-			refuse(run, run->lines, &why);
-		} else {
+			return r;
+		if (state == LINES_UNFIT)
+			refuse_unfit(run, len);
+		else
 			r = take_line(run, run->lines, text, false, err);
-		}
-		progress_show(&run->progress, run->lines, part_read(run));
+		progress_show(
+		    &run->progress, run->lines, run->size > 0 ? (double)run->in.passed / (double)run->size : -1);
 	}
-	if (r == KA_OK && ferror(run->in))
-		r = ka_result_fail(err, KA_FAILED, "cannot read %s: %s", run->name, strerror(errno));
-	free(text);
 	return r;
 }
 
@@ -302,30 +305,35 @@ remove_absent(struct run *run, struct ka_error *err)
 }
 
 static enum ka_result
-open_input(struct run *run, struct ka_error *err)
+open_input(struct run *run, int *fd, struct ka_error *err)
 {
 	struct stat st;
 
-	run->in = stdin;
+	*fd = STDIN_FILENO;
 	if (strcmp(run->name, "-") == 0)
 		run->name = "standard input";
-	else if ((run->in = fopen(run->name, "re")) == NULL)
+	else if ((*fd = open(run->name, O_RDONLY | O_CLOEXEC)) < 0)
 		return ka_result_fail(
 		    err, errno == ENOENT ? KA_NOTFOUND : KA_FAILED, "cannot read %s: %s", run->name, strerror(errno));
-	if (fstat(fileno(run->in), &st) == 0 && S_ISREG(st.st_mode))
+	if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode))
 		run->size = st.st_size;
+	lines_begin(&run->in, *fd);
 	return KA_OK;
 }
 
 static enum ka_result
 do_import(struct run *run, struct ka_error *err)
 {
+	int fd = -1;
 	enum ka_result r;
 
-	if ((r = open_input(run, err)) != KA_OK || (r = read_lines(run, err)) != KA_OK ||
-	    (r = retry(run, err)) != KA_OK || (r = commit(run, err)) != KA_OK)
-		return r;
-	return run->im.mirror ? remove_absent(run, err) : KA_OK;
+	if ((r = open_input(run, &fd, err)) == KA_OK && (r = read_lines(run, err)) == KA_OK &&
+	    (r = retry(run, err)) == KA_OK && (r = commit(run, err)) == KA_OK && run->im.mirror)
+		r = remove_absent(run, err);
+	lines_end(&run->in);
+	if (fd > STDIN_FILENO)
+		(void)close(fd);
+	return r;
 }
 
 static enum cli_status
@@ -388,8 +396,6 @@ run_import(struct cli *cli)
 	r = do_import(&run, &err);
 	progress_end(&run.progress);
 	seen_free(&run.im.seen);
-	if (run.in != NULL && run.in != stdin)
-		(void)fclose(run.in);
 	/* What was committed stays, so it is told also when the rest failed. */
 	if (run.lines > 0)
 		status = report(&run);
