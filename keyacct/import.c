@@ -33,6 +33,10 @@ struct later {
 	char *text;
 };
 
+struct counts {
+	size_t added, changed, unchanged, removed;
+};
+
 struct run {
 	const struct cli *cli;
 	struct import im;
@@ -42,7 +46,8 @@ struct run {
 	struct ka_account account;
 	bool unreadable; /* a line was none of ours: nobody knows what it named */
 	size_t lines, uncommitted, later_bytes;
-	size_t added, changed, unchanged, removed, refused;
+	struct counts done, committed;
+	size_t refused;
 	struct later *later;
 	size_t nlater;
 	json_t *refusals;
@@ -58,8 +63,14 @@ is_dry(const struct run *run)
 static enum ka_result
 commit(struct run *run, struct ka_error *err)
 {
+	enum ka_result r = KA_OK;
+
 	run->uncommitted = 0;
-	return is_dry(run) || run->im.store == NULL ? KA_OK : ka_store_commit(run->im.store, err);
+	if (!is_dry(run) && run->im.store != NULL)
+		r = ka_store_commit(run->im.store, err);
+	if (r == KA_OK)
+		run->committed = run->done;
+	return r;
 }
 
 static enum ka_result
@@ -140,13 +151,13 @@ count(struct run *run, enum import_outcome outcome)
 	case IMPORT_NOTHING:
 		break;
 	case IMPORT_ADDED:
-		run->added++;
+		run->done.added++;
 		break;
 	case IMPORT_CHANGED:
-		run->changed++;
+		run->done.changed++;
 		break;
 	case IMPORT_UNCHANGED:
-		run->unchanged++;
+		run->done.unchanged++;
 		break;
 	}
 }
@@ -185,12 +196,17 @@ static enum ka_result
 open_store(struct run *run, struct ka_error *err)
 {
 	const char *account = cli_value(run->cli, "account", 0);
+	struct ka_store *store = NULL;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(run->cli, &run->im.store, err)) != KA_OK ||
-	    (r = ka_store_fail(run->im.store, ka_store_settings(run->im.store, &run->im.settings), err)) != KA_OK)
-		return r;
-	return account != NULL ? ka_catalog_find_account(run->im.store, account, &run->account, err) : KA_OK;
+	if ((r = cli_open_for_change(run->cli, &store, err)) == KA_OK &&
+	    (r = ka_store_fail(store, ka_store_settings(store, &run->im.settings), err)) == KA_OK && account != NULL)
+		r = ka_catalog_find_account(store, account, &run->account, err);
+	if (r == KA_OK)
+		run->im.store = store; /* now the run's */
+	else
+		ka_store_close(store);
+	return r;
 }
 
 static void
@@ -295,11 +311,12 @@ remove_absent(struct run *run, struct ka_error *err)
 	if ((r = check_removal(run, err)) != KA_OK)
 		return r;
 	do {
-		if ((r = import_remove_absent(&run->im, BATCH, &removed, err)) != KA_OK ||
-		    (r = commit(run, err)) != KA_OK)
+		if ((r = import_remove_absent(&run->im, BATCH, &removed, err)) != KA_OK)
 			return r;
-		run->removed += removed;
-		progress_show(&run->progress, run->removed, -1);
+		run->done.removed += removed;
+		if ((r = commit(run, err)) != KA_OK)
+			return r;
+		progress_show(&run->progress, run->done.removed, -1);
 	} while (removed > 0);
 	return KA_OK;
 }
@@ -339,17 +356,17 @@ do_import(struct run *run, struct ka_error *err)
 static enum cli_status
 report(struct run *run)
 {
-	const char *would = is_dry(run) ? "would be " : "";
+	const struct counts *n = &run->committed;
 
 	if (run->cli->json)
 		return show_object(run->cli,
-		    json_pack("{s:I,s:I,s:I,s:I,s:I,s:O,s:b}", "added", (json_int_t)run->added, "changed",
-			(json_int_t)run->changed, "unchanged", (json_int_t)run->unchanged, "removed",
-			(json_int_t)run->removed, "refused", (json_int_t)run->refused, "refusals", run->refusals,
+		    json_pack("{s:I,s:I,s:I,s:I,s:I,s:O,s:b}", "added", (json_int_t)n->added, "changed",
+			(json_int_t)n->changed, "unchanged", (json_int_t)n->unchanged, "removed",
+			(json_int_t)n->removed, "refused", (json_int_t)run->refused, "refusals", run->refusals,
 			"dry_run", is_dry(run)),
 		    NULL);
-	(void)printf("%s%zu added, %zu changed, %zu unchanged, %zu removed, %zu refused\n", would, run->added,
-	    run->changed, run->unchanged, run->removed, run->refused);
+	(void)printf("%s%zu added, %zu changed, %zu unchanged, %zu removed, %zu refused\n",
+	    is_dry(run) ? "would be " : "", n->added, n->changed, n->unchanged, n->removed, run->refused);
 	return CLI_DONE;
 }
 
@@ -397,15 +414,12 @@ run_import(struct cli *cli)
 	progress_end(&run.progress);
 	seen_free(&run.im.seen);
 	/* What was committed stays, so it is told also when the rest failed. */
-	if (run.lines > 0)
+	if (r == KA_OK || run.im.store != NULL)
 		status = report(&run);
 	json_decref(run.refusals);
-	if (is_dry(&run)) {
-		ka_store_close(run.im.store);
-		run.im.store = NULL;
-	}
-	if (r != KA_OK || run.im.store != NULL)
-		status = cli_finish(cli, run.im.store, r, &err);
+	ka_store_close(run.im.store);
+	if (r != KA_OK)
+		return cli_fail(cli, r, &err);
 	return status == CLI_DONE && run.refused > 0 ? CLI_OTHER : status;
 }
 
