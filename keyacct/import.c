@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/catalog.h"
+#include "common/text.h"
 #include "keyacct/import.h"
 #include "keyacct/lines.h"
 #include "keyacct/progress.h"
@@ -21,7 +22,7 @@
 /* Lines that may be right once others are in are kept, as long as there is room. */
 #define LATER_MAX (256U * 1024 * 1024)
 
-/* How many refusals go into a report in JSON; all of them are said on standard error. */
+/* How many refusals go into a report in JSON; without it all of them are said. */
 #define REFUSALS_MAX 1000U
 
 /* What may be removed without --force: a little always, and never a whole table by mistake. */
@@ -73,6 +74,17 @@ commit(struct run *run, struct ka_error *err)
 	return r;
 }
 
+/* Where jansson stumbled. What it was near is not repeated: it may be a piece of a private key. */
+static enum ka_result
+refuse_json(json_error_t *why, struct ka_error *err)
+{
+	char *near = strstr(why->text, " near '");
+
+	if (near != NULL)
+		*near = '\0';
+	return ka_result_fail(err, KA_INVALID, "no JSON object: %.100s (column %d)", why->text, why->column);
+}
+
 static enum ka_result
 import_json(struct run *run, const char *text, enum import_outcome *outcome, struct ka_error *err)
 {
@@ -83,13 +95,16 @@ import_json(struct run *run, const char *text, enum import_outcome *outcome, str
 	*outcome = IMPORT_NOTHING;
 	if (text[strspn(text, " \t\r")] == '\0')
 		return KA_OK;
-	if (!json_is_object(object = json_loads(text, JSON_REJECT_DUPLICATES, &why))) {
-		json_decref(object);
+	if ((object = json_loads(text, JSON_REJECT_DUPLICATES, &why)) == NULL) {
 		run->unreadable = true;
-		return ka_result_fail(
-		    err, KA_INVALID, "no JSON object: %.100s", object == NULL ? why.text : "another value");
+		return refuse_json(&why, err);
 	}
-	r = import_row(&run->im, object, outcome, err);
+	if (json_is_object(object)) {
+		r = import_row(&run->im, object, outcome, err);
+	} else {
+		run->unreadable = true;
+		r = ka_result_fail(err, KA_INVALID, "no JSON object, but an array");
+	}
 	json_decref(object);
 	return r;
 }
@@ -110,16 +125,19 @@ import_text(struct run *run, const char *text, enum import_outcome *outcome, str
 static void
 refuse(struct run *run, size_t line, const struct ka_error *err)
 {
-	char text[sizeof(err->text) + 32];
+	char text[sizeof(err->text) + 32], clean[sizeof(err->text)];
 
 	run->refused++;
 	progress_end(&run->progress);
-	(void)snprintf(text, sizeof(text), "line %zu: %s", line, err->text);
-	if (!run->cli->json)
+	if (!run->cli->json) {
+		(void)snprintf(text, sizeof(text), "line %zu: %s", line, err->text);
 		cli_warn(run->cli, text);
-	else if (json_array_size(run->refusals) < REFUSALS_MAX)
+	} else if (json_array_size(run->refusals) < REFUSALS_MAX) {
+		/* Where the sentence was cut may be the middle of a character. */
+		(void)ka_text_clean(err->text, strlen(err->text), clean, sizeof(clean));
 		(void)json_array_append_new(
-		    run->refusals, json_pack("{s:I,s:s}", "line", (json_int_t)line, "message", err->text));
+		    run->refusals, json_pack("{s:I,s:s}", "line", (json_int_t)line, "message", clean));
+	}
 }
 
 /* Keep the line for later. False when there is no room: then it is refused as it is. */
