@@ -52,11 +52,11 @@ enum ka_result import_key(struct import *im, struct ka_key *key, const struct ka
     const uint8_t (*projects)[KA_UUID_LEN], size_t n, enum import_outcome *outcome, struct ka_error *err);
 
 /**
- * import_check_uid(uid, err):
- * KA_CONFLICT when a user or group of this host, other than a project, has it: two would own the same files. What lies
- * in our own range is not asked.
+ * import_check_uid(uid, project, err):
+ * KA_CONFLICT when a user or group of this host has it, other than one with ${project}'s name: two would own the same
+ * files. What lies in our own range is not asked.
  */
-enum ka_result import_check_uid(uint32_t uid, struct ka_error *err);
+enum ka_result import_check_uid(uint32_t uid, const uint8_t project[static KA_UUID_LEN], struct ka_error *err);
 
 /**
  * seen_mark(seen, table, key, keylen), seen_has(seen, table, key, keylen), seen_free(seen):

@@ -87,7 +87,7 @@ static enum ka_result
 import_account(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err)
 {
 	uint64_t changes = ka_store_count_changes(im->store);
-	struct ka_account account;
+	struct ka_account account, old;
 	bool found;
 	enum ka_result r;
 
@@ -97,10 +97,14 @@ import_account(struct import *im, json_t *object, enum import_outcome *outcome, 
 	/* What can be told apart is not absent, whatever else is wrong with the line. */
 	if (found && (r = mark(im, KA_TABLE_ACCOUNT, account.id, KA_UUID_LEN, err)) != KA_OK)
 		return r;
+	old = account;
 	if ((r = fields_read(json_account_fields, object, &account, err)) != KA_OK)
 		return r;
 	if (!found && account.handle[0] == '\0')
 		return ka_result_fail(err, KA_INVALID, "a new account needs a \"handle\"");
+	/* When something was made is no limit that null could take away. */
+	if (account.created_s == 0)
+		account.created_s = old.created_s;
 	r = found ? ka_model_change_account(im->store, &account, err) : ka_model_add_account(im->store, &account, err);
 	if (r != KA_OK)
 		return r;
@@ -108,32 +112,45 @@ import_account(struct import *im, json_t *object, enum import_outcome *outcome, 
 	return mark(im, KA_TABLE_ACCOUNT, account.id, KA_UUID_LEN, err);
 }
 
-/* A uid outside of our own range may be a user's of this host, who would share the project's files. */
-enum ka_result
-import_check_uid(uint32_t uid, struct ka_error *err)
+static bool
+is_project(const char *name, const uint8_t project[static KA_UUID_LEN])
 {
 	uint8_t id[KA_UUID_LEN];
+
+	return ka_uuid_from_name(name, id) == KA_OK && memcmp(id, project, KA_UUID_LEN) == 0;
+}
+
+/* A uid outside of our own range may be a user's of this host, who would share the project's files. */
+enum ka_result
+import_check_uid(uint32_t uid, const uint8_t project[static KA_UUID_LEN], struct ka_error *err)
+{
 	struct passwd *pw;
 	struct group *gr;
 
-	if (uid == 0 || (uid >= KA_UID_FIRST && uid <= KA_UID_LAST))
+	/* What is no uid for a project at all is the model's to refuse. */
+	if (!ka_record_uid_ok(uid) || (uid >= KA_UID_FIRST && uid <= KA_UID_LAST))
 		return KA_OK;
-	if ((pw = getpwuid((uid_t)uid)) != NULL && ka_uuid_from_name(pw->pw_name, id) != KA_OK)
+	if ((pw = getpwuid((uid_t)uid)) != NULL && !is_project(pw->pw_name, project))
 		return ka_result_fail(err, KA_CONFLICT,
 		    "the uid %u belongs to \"%s\" on this host: remove that user first (its files stay)", uid,
 		    pw->pw_name);
-	if ((gr = getgrgid((gid_t)uid)) != NULL && ka_uuid_from_name(gr->gr_name, id) != KA_OK)
+	if ((gr = getgrgid((gid_t)uid)) != NULL && !is_project(gr->gr_name, project))
 		return ka_result_fail(err, KA_CONFLICT,
 		    "the gid %u belongs to the group \"%s\" on this host: remove that group first", uid, gr->gr_name);
 	return KA_OK;
 }
 
 static enum ka_result
-add_project(struct import *im, struct ka_project *project, struct ka_error *err)
+add_project(struct import *im, json_t *object, struct ka_project *project, struct ka_error *err)
 {
-	enum ka_result r = import_check_uid(project->uid, err);
+	enum ka_result r;
 
-	return r == KA_OK ? ka_model_add_project(im->store, project, err) : r;
+	/* Root's is no uid of a project, and not a way to say that any will do. */
+	if (project->uid == 0 && json_object_get(object, "uid") != NULL)
+		return ka_result_fail(err, KA_INVALID, "\"uid\" cannot be 0: leave it out for a new one");
+	if ((r = import_check_uid(project->uid, project->id, err)) != KA_OK)
+		return r;
+	return ka_model_add_project(im->store, project, err);
 }
 
 static enum ka_result
@@ -142,6 +159,8 @@ change_project(struct import *im, const struct ka_project *old, struct ka_projec
 	if (old->uid != project->uid)
 		return ka_result_fail(err, KA_CONFLICT,
 		    "the project has the uid %u, and keeps it: \"uid\" cannot be %u", old->uid, project->uid);
+	if (project->created_s == 0)
+		project->created_s = old->created_s;
 	if (project->state != KA_PROJECT_DELETED)
 		return ka_model_change_project(im->store, project, err);
 	return old->state == KA_PROJECT_DELETED ? KA_OK : ka_model_remove_project(im->store, project, err);
@@ -169,7 +188,7 @@ import_project(struct import *im, json_t *object, enum import_outcome *outcome, 
 		return ka_store_fail(im->store, found, err);
 	if ((r = fields_read(json_project_fields, object, &project, err)) != KA_OK)
 		return r;
-	r = found == KA_OK ? change_project(im, &old, &project, err) : add_project(im, &project, err);
+	r = found == KA_OK ? change_project(im, &old, &project, err) : add_project(im, object, &project, err);
 	*outcome = outcome_of(im, found == KA_OK, changes);
 	return r;
 }
@@ -337,7 +356,7 @@ import_group(struct import *im, json_t *object, enum import_outcome *outcome, st
 	uint64_t changes = ka_store_count_changes(im->store);
 	json_t *array = json_object_get(object, "accounts");
 	struct accounts accounts = {.ids = NULL};
-	struct ka_group group;
+	struct ka_group group, old;
 	bool found = false;
 	enum ka_result r;
 
@@ -346,8 +365,11 @@ import_group(struct import *im, json_t *object, enum import_outcome *outcome, st
 		return r;
 	if (found && (r = mark(im, KA_TABLE_GROUP, group.id, KA_UUID_LEN, err)) != KA_OK)
 		return r;
+	old = group;
 	if ((r = fields_read(json_group_fields, object, &group, err)) != KA_OK)
 		return r;
+	if (group.created_s == 0)
+		group.created_s = old.created_s;
 	if ((r = read_accounts(im, &group, array, &accounts, err)) == KA_OK)
 		r = found ? ka_model_change_group(im->store, &group, err) : ka_model_add_group(im->store, &group, err);
 	if (r == KA_OK && array != NULL)
@@ -428,6 +450,38 @@ begin_key(struct import *im, json_t *object, const struct ka_sshkey *sshkey, str
 	return ka_store_fail(im->store, r, err);
 }
 
+/* A limit that comes out empty would be none: who wants none says null. */
+static enum ka_result
+check_limits(json_t *object, struct ka_error *err)
+{
+	static const char *const limits[] = {"from", "hosts"};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		json_t *limit = json_object_get(object, limits[i]);
+
+		if (json_is_array(limit) && json_array_size(limit) == 0)
+			return ka_result_fail(
+			    err, KA_INVALID, "\"%s\" is empty: null stands for no such limit", limits[i]);
+	}
+	return KA_OK;
+}
+
+/* A title and a time of making it always has: null leaves them to be as they are, or as they are made up. */
+static enum ka_result
+read_fields(json_t *object, struct ka_key *key, struct ka_error *err)
+{
+	struct ka_key old = *key;
+	enum ka_result r;
+
+	if ((r = fields_read(json_key_fields, object, key, err)) != KA_OK || (r = check_limits(object, err)) != KA_OK)
+		return r;
+	if (key->title[0] == '\0')
+		memcpy(key->title, old.title, sizeof(key->title));
+	if (key->created_s == 0)
+		key->created_s = old.created_s;
+	return KA_OK;
+}
+
 static enum ka_result
 import_key_object(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err)
 {
@@ -442,8 +496,7 @@ import_key_object(struct import *im, json_t *object, enum import_outcome *outcom
 	if ((r = fields_check(json_key_fields, "key handle projects last_used", object, err)) != KA_OK ||
 	    (r = need_text(object, "key", &text, err)) != KA_OK ||
 	    (r = ka_paste_parse(text, strlen(text), &sshkey, err)) != KA_OK ||
-	    (r = begin_key(im, object, &sshkey, &key, err)) != KA_OK ||
-	    (r = fields_read(json_key_fields, object, &key, err)) != KA_OK)
+	    (r = begin_key(im, object, &sshkey, &key, err)) != KA_OK || (r = read_fields(object, &key, err)) != KA_OK)
 		return r;
 	if ((r = read_projects(im, named, &projects, &n, err)) == KA_OK) {
 		key.named = projects != NULL;
@@ -456,36 +509,62 @@ import_key_object(struct import *im, json_t *object, enum import_outcome *outcom
 static enum ka_result
 import_counter(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err)
 {
+	static const struct field none[] = {{0}};
 	json_int_t uid = json_integer_value(json_object_get(object, "uid_next"));
+	enum ka_result r;
 
 	*outcome = IMPORT_NOTHING;
+	if ((r = fields_check(none, "uid_next", object, err)) != KA_OK)
+		return r;
 	if (uid < 0 || uid > UINT32_MAX || ka_store_raise_uid_counter(im->store, (uint32_t)uid) != KA_OK)
-		return ka_result_fail(err, KA_INVALID, "\"uid_next\" cannot be a counter of uids");
+		return ka_result_fail(err, KA_INVALID, "\"uid_next\" has to be a whole number from %u to %u",
+		    KA_UID_FIRST, KA_UID_LAST + 1);
 	return KA_OK;
+}
+
+/* Are they the same to the last byte of what would be stored? */
+static bool
+is_same_settings(const struct ka_settings *a, const struct ka_settings *b)
+{
+	uint8_t rows[2][KA_RECORD_MAX];
+	size_t lens[2];
+
+	return ka_record_put_settings(a, rows[0], &lens[0]) == KA_OK &&
+	       ka_record_put_settings(b, rows[1], &lens[1]) == KA_OK && lens[0] == lens[1] &&
+	       memcmp(rows[0], rows[1], lens[0]) == 0;
 }
 
 static enum ka_result
 import_settings(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err)
 {
 	uint64_t changes = ka_store_count_changes(im->store);
+	struct ka_settings settings = im->settings;
 	enum ka_result r;
 
 	if ((r = fields_check(json_settings_fields, "", object, err)) != KA_OK ||
-	    (r = fields_read(json_settings_fields, object, &im->settings, err)) != KA_OK)
+	    (r = fields_read(json_settings_fields, object, &settings, err)) != KA_OK)
 		return r;
-	r = ka_model_set_settings(im->store, &im->settings, err);
+	*outcome = IMPORT_UNCHANGED;
+	/* They may never have been set: then the same ones are no change either. */
+	if (is_same_settings(&settings, &im->settings))
+		return KA_OK;
+	if ((r = ka_model_set_settings(im->store, &settings, err)) != KA_OK)
+		return r;
+	im->settings = settings;
 	*outcome = outcome_of(im, true, changes);
-	return r;
+	return KA_OK;
 }
 
 static enum ka_result
 import_end(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err)
 {
-	(void)object;
-	(void)err;
+	static const struct field none[] = {{0}};
+	enum ka_result r;
+
 	*outcome = IMPORT_NOTHING;
-	im->ended = true;
-	return KA_OK;
+	if ((r = fields_check(none, "", object, err)) == KA_OK)
+		im->ended = true;
+	return r;
 }
 
 static const struct {

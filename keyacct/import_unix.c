@@ -202,7 +202,8 @@ import_user(struct import *im, const struct ka_account *owner, char *const field
 	}
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(im->store, r, err);
-	if ((r = fill_project(im, fields, uid, &project, err)) != KA_OK || (r = import_check_uid(uid, err)) != KA_OK)
+	if ((r = fill_project(im, fields, uid, &project, err)) != KA_OK ||
+	    (r = import_check_uid(uid, project.id, err)) != KA_OK)
 		return r;
 	/* A user whose name is a project's id is nobody: such a project has an owner only when one is named. */
 	if (owner == NULL && ka_uuid_from_name(fields[NAME], id) != KA_OK) {
