@@ -1,8 +1,10 @@
 #ifndef KEYACCT_IMPORT_H
 #define KEYACCT_IMPORT_H
 /*
- * What the files of keyacct import share: import.c reads lines and commits in batches, import_row.c lays one object
- * over the database, import_mirror.c removes what was not there, import_unix.c reads what a host without keyacct has.
+ * What the files of keyacct import share: import_lines.c reads lines and commits in batches, import_row.c lays one
+ * object over the database, import_key.c one with a key and import_group.c one with a group, import_refer.c finds what
+ * they refer to, import_name.c knows which handles are on the move, import_mirror.c removes what was not there,
+ * import_unix.c reads what a host without keyacct has.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -25,10 +27,11 @@ struct import {
 	const char *origin;      /* the label of keys that the lines give none; NULL: none */
 	enum ka_owner_rule rule; /* a mirror follows the platform also where a project loses its last owner */
 	bool mirror;
+	bool told; /* whatever is wrong with this line: which row it is about is known, and marked if it is there */
 	struct seen seen; /* of a mirror alone */
 	size_t mirrored;  /* how many tables are through with */
 	struct ka_row at; /* in the one after these */
-	bool ended;       /* the line that says so has come */
+	bool ended;       /* the last line said so */
 };
 
 /* What came of one line. */
@@ -43,12 +46,43 @@ enum import_outcome { IMPORT_NOTHING, IMPORT_ADDED, IMPORT_CHANGED, IMPORT_UNCHA
 enum ka_result import_row(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err);
 
 /**
- * import_key(im, key, sshkey, projects, n, outcome, err):
- * Register ${sshkey} for ${key}->account with the fields of ${key}, reaching exactly the ${n} ${projects} when
- * ${key}->named. Returns as import_row.
+ * import_mark(im, table, key, keylen, err):
+ * This line is about that row, which is not absent then. Returns KA_OK; KA_UNAVAIL.
+ *
+ * import_outcome_of(im, found, changes): what a line came to, by how many changes there were before.
+ */
+enum ka_result import_mark(
+    struct import *im, enum ka_table table, const void *key, size_t keylen, struct ka_error *err);
+enum import_outcome import_outcome_of(const struct import *im, bool found, uint64_t changes);
+
+/**
+ * import_need_text(object, name, text, err), import_read_id(object, id, err):
+ * A text that has to be there; the "id", zero when there is none, which no id is. Returns KA_OK; KA_INVALID.
+ *
+ * import_refer_account(im, text, account, err), and so on:
+ * What a line refers to, by a whole id, or an account by its handle and a group by its name, with or without "@".
+ * KA_NOTFOUND: it is not there yet. Returns as import_row.
+ */
+enum ka_result import_need_text(json_t *object, const char *name, const char **text, struct ka_error *err);
+enum ka_result import_read_id(json_t *object, uint8_t id[static KA_UUID_LEN], struct ka_error *err);
+enum ka_result import_refer_account(
+    struct import *im, const char *text, struct ka_account *account, struct ka_error *err);
+enum ka_result import_refer_project(
+    struct import *im, const char *text, uint8_t id[static KA_UUID_LEN], struct ka_error *err);
+enum ka_result import_refer_group(struct import *im, const char *text, struct ka_group *group, struct ka_error *err);
+
+/**
+ * import_group(im, object, outcome, err), import_key_object(im, object, outcome, err):
+ * Two of the types. Return as import_row.
+ *
+ * import_key(im, key, found, sshkey, projects, n, outcome, err):
+ * Register ${sshkey} for ${key}->account with the fields of ${key}, or give them to that registration when it was
+ * ${found}. It reaches exactly the ${n} ${projects} when ${key}->named. Returns as import_row.
  */
 struct ka_sshkey;
-enum ka_result import_key(struct import *im, struct ka_key *key, const struct ka_sshkey *sshkey,
+enum ka_result import_group(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err);
+enum ka_result import_key_object(struct import *im, json_t *object, enum import_outcome *outcome, struct ka_error *err);
+enum ka_result import_key(struct import *im, struct ka_key *key, bool found, const struct ka_sshkey *sshkey,
     const uint8_t (*projects)[KA_UUID_LEN], size_t n, enum import_outcome *outcome, struct ka_error *err);
 
 /**

@@ -93,7 +93,7 @@ import_authorized_key(struct import *im, const struct ka_account *account, const
 		return ka_store_fail(im->store, r, err);
 	memcpy(key.account, account->id, KA_UUID_LEN);
 	(void)snprintf(key.origin, sizeof(key.origin), "%s", im->origin != NULL ? im->origin : "authorized-keys");
-	return import_key(im, &key, &sshkey, NULL, 0, outcome, err);
+	return import_key(im, &key, false, &sshkey, NULL, 0, outcome, err);
 }
 
 enum { NAME, PASSWORD, UID, GID, GECOS, HOME, SHELL, PASSWD_FIELDS };
