@@ -111,6 +111,7 @@ do_import(struct run *run, struct ka_error *err)
 	progress_end(&run->progress);
 	run_free_kept(run);
 	seen_free(&run->im.seen);
+	names_free(&run->im.names);
 	lines_end(&run->in);
 	if (fd > STDIN_FILENO)
 		(void)close(fd);

@@ -21,13 +21,30 @@ struct seen {
 	bool sorted;
 };
 
+/* An account that should have a handle which is another's, and the line that says so. */
+struct clash {
+	uint8_t id[KA_UUID_LEN];
+	char handle[KA_HANDLE_LEN];
+	size_t line;
+	bool moves; /* it can have the handle together with others */
+};
+
+/* Handles and names of groups that are on their way from one to another. */
+struct names {
+	json_t *moving; /* an object, as a set: "owner", "@staff" */
+	struct clash *clashes;
+	size_t n;
+};
+
 struct import {
 	struct ka_store *store;
 	struct ka_settings settings;
 	const char *origin;      /* the label of keys that the lines give none; NULL: none */
 	enum ka_owner_rule rule; /* a mirror follows the platform also where a project loses its last owner */
 	bool mirror;
+	size_t line;
 	bool told; /* whatever is wrong with this line: which row it is about is known, and marked if it is there */
+	struct names names;
 	struct seen seen; /* of a mirror alone */
 	size_t mirrored;  /* how many tables are through with */
 	struct ka_row at; /* in the one after these */
@@ -61,7 +78,8 @@ enum import_outcome import_outcome_of(const struct import *im, bool found, uint6
  *
  * import_refer_account(im, text, account, err), and so on:
  * What a line refers to, by a whole id, or an account by its handle and a group by its name, with or without "@".
- * KA_NOTFOUND: it is not there yet. Returns as import_row.
+ * KA_NOTFOUND: it is not there yet; KA_CONFLICT: the name is on its way to another, so that nobody knows whom the line
+ * means. Returns as import_row.
  */
 enum ka_result import_need_text(json_t *object, const char *name, const char **text, struct ka_error *err);
 enum ka_result import_read_id(json_t *object, uint8_t id[static KA_UUID_LEN], struct ka_error *err);
@@ -91,6 +109,29 @@ enum ka_result import_key(struct import *im, struct ka_key *key, bool found, con
  * files. What lies in our own range is not asked.
  */
 enum ka_result import_check_uid(uint32_t uid, const uint8_t project[static KA_UUID_LEN], struct ka_error *err);
+
+/**
+ * names_begin(names), names_free(names):
+ * No handle is on the move (any more).
+ *
+ * names_move(names, mark, name), names_is_moving(names, mark, name):
+ * A line clashed over ${name}, of a group when ${mark} is "@". Until that line is in, nobody knows whom ${name} means.
+ *
+ * names_clash(names, account, line):
+ * ${account}, which is there, should have the handle that it has here. Returns KA_OK; KA_UNAVAIL.
+ */
+void names_begin(struct names *names);
+void names_free(struct names *names);
+void names_move(struct names *names, const char *mark, const char *name);
+bool names_is_moving(const struct names *names, const char *mark, const char *name);
+enum ka_result names_clash(struct names *names, const struct ka_account *account, size_t line);
+
+/**
+ * import_exchange_handles(im, err):
+ * Of the clashes those can be solved in which each handle is one's who gets another: give these accounts their handles
+ * together, and leave clash->moves set for them. Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.
+ */
+enum ka_result import_exchange_handles(struct import *im, struct ka_error *err);
 
 /**
  * seen_mark(seen, table, key, keylen), seen_has(seen, table, key, keylen), seen_free(seen):

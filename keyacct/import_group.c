@@ -100,10 +100,17 @@ static enum ka_result
 write_group(struct import *im, struct ka_group *group, const struct ka_group *old, struct ka_error *err)
 {
 	bool found = old->name[0] != '\0';
+	enum ka_result r;
 
 	if (group->created_s == 0)
 		group->created_s = old->created_s;
-	return found ? ka_model_change_group(im->store, group, err) : ka_model_add_group(im->store, group, err);
+	r = found ? ka_model_change_group(im->store, group, err) : ka_model_add_group(im->store, group, err);
+	if (r != KA_CONFLICT)
+		return r;
+	names_move(&im->names, "@", group->name);
+	if (found)
+		names_move(&im->names, "@", old->name);
+	return r;
 }
 
 enum ka_result

@@ -161,10 +161,11 @@ take(struct run *run, const struct kept *line, bool last, struct ka_error *err)
 	struct ka_error why = {""};
 	enum ka_result r;
 
+	run->im.line = line->line;
 	r = import_text(run, line->text, &outcome, &why);
 	switch (r) {
 	case KA_OK:
-		count(&run->done, outcome);
+		count(&run->done, outcome == IMPORT_UNCHANGED && line->moved ? IMPORT_CHANGED : outcome);
 		break;
 	case KA_NOTFOUND:
 	case KA_CONFLICT:
@@ -230,6 +231,7 @@ take_kept(struct run *run, bool last, struct ka_error *err)
 	bool ended = run->im.ended; /* they are not the last lines */
 	enum ka_result r = KA_OK;
 
+	names_begin(&run->im.names);
 	run->kept = NULL;
 	run->nkept = run->kept_bytes = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -243,6 +245,23 @@ take_kept(struct run *run, bool last, struct ka_error *err)
 	return r;
 }
 
+/* Accounts that exchange their handles can only do it together. Their lines say more, and are still to be taken. */
+static enum ka_result
+exchange_handles(struct run *run, struct ka_error *err)
+{
+	const struct names *names = &run->im.names;
+	size_t at = 0;
+	enum ka_result r = import_exchange_handles(&run->im, err);
+
+	/* Both are in the order of the lines. */
+	for (size_t i = 0; r == KA_OK && i < names->n; i++)
+		while (names->clashes[i].moves && at < run->nkept && run->kept[at].line <= names->clashes[i].line) {
+			run->kept[at].moved = run->kept[at].line == names->clashes[i].line;
+			at++;
+		}
+	return r;
+}
+
 enum ka_result
 run_retry(struct run *run, struct ka_error *err)
 {
@@ -251,7 +270,8 @@ run_retry(struct run *run, struct ka_error *err)
 
 	while (r == KA_OK && run->nkept > 0 && run->nkept < before) {
 		before = run->nkept;
-		r = take_kept(run, false, err);
+		if ((r = exchange_handles(run, err)) == KA_OK)
+			r = take_kept(run, false, err);
 	}
 	return r;
 }

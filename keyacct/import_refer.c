@@ -51,6 +51,9 @@ import_refer_account(struct import *im, const char *text, struct ka_account *acc
 	}
 	if (!ka_record_handle_ok(text))
 		return ka_result_fail(err, KA_INVALID, "\"%.80s\" is neither an account's id nor a handle", text);
+	if (names_is_moving(&im->names, "", text))
+		return ka_result_fail(err, KA_CONFLICT,
+		    "nobody knows whose handle \"%s\" is: the line that gives it to somebody else is refused", text);
 	if ((r = ka_catalog_find_account(im->store, text, account, NULL)) == KA_NOTFOUND)
 		return ka_result_fail(err, r, "there is no account \"%s\"", text);
 	return ka_store_fail(im->store, r, err);
@@ -83,6 +86,9 @@ import_refer_group(struct import *im, const char *text, struct ka_group *group, 
 	}
 	if (!ka_record_handle_ok(name))
 		return ka_result_fail(err, KA_INVALID, "\"%.80s\" is neither a group's id nor a name", text);
+	if (names_is_moving(&im->names, "@", name))
+		return ka_result_fail(err, KA_CONFLICT,
+		    "nobody knows which group \"%s\" is: the line that gives the name to another is refused", name);
 	if ((r = ka_catalog_find_group(im->store, name, group, NULL)) == KA_NOTFOUND)
 		return ka_result_fail(err, r, "there is no group \"%s\"", name);
 	return ka_store_fail(im->store, r, err);

@@ -50,6 +50,8 @@ find_account(struct import *im, json_t *object, struct ka_account *account, bool
 		return ka_result_fail(err, KA_INVALID, "an account needs an \"id\" or a \"handle\"");
 	else if (!ka_record_handle_ok(handle))
 		return ka_result_fail(err, KA_INVALID, "\"%.80s\" cannot be a handle, and there is no \"id\"", handle);
+	else if (names_is_moving(&im->names, "", handle))
+		return import_refer_account(im, handle, account, err);
 	else
 		r = ka_catalog_find_account(im->store, handle, account, NULL);
 	*found = r == KA_OK;
@@ -57,6 +59,20 @@ find_account(struct import *im, json_t *object, struct ka_account *account, bool
 		return ka_store_fail(im->store, r, err);
 	im->told = true;
 	return *found ? import_mark(im, KA_TABLE_ACCOUNT, account->id, KA_UUID_LEN, err) : KA_OK;
+}
+
+/* Another has the handle. Both that one and the old one may be on their way: nobody is meant by them until it is done.
+ */
+static enum ka_result
+clash(struct import *im, const struct ka_account *old, const struct ka_account *account, struct ka_error *err)
+{
+	names_move(&im->names, "", account->handle);
+	if (old->handle[0] == '\0')
+		return KA_CONFLICT;
+	names_move(&im->names, "", old->handle);
+	if (names_clash(&im->names, account, im->line) == KA_OK)
+		return KA_CONFLICT;
+	return ka_result_fail(err, KA_UNAVAIL, "out of memory");
 }
 
 static enum ka_result
@@ -80,7 +96,7 @@ import_account(struct import *im, json_t *object, enum import_outcome *outcome, 
 		account.created_s = old.created_s;
 	r = found ? ka_model_change_account(im->store, &account, err) : ka_model_add_account(im->store, &account, err);
 	if (r != KA_OK)
-		return r;
+		return r == KA_CONFLICT ? clash(im, &old, &account, err) : r;
 	*outcome = import_outcome_of(im, found, changes);
 	return found ? KA_OK : import_mark(im, KA_TABLE_ACCOUNT, account.id, KA_UUID_LEN, err);
 }

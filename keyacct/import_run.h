@@ -13,7 +13,8 @@
 struct kept {
 	size_t line;
 	char *text;
-	bool told; /* as im->told */
+	bool told;  /* as im->told */
+	bool moved; /* its account has got its handle already, together with others */
 };
 
 struct counts {
