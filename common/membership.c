@@ -209,7 +209,7 @@ count_groups(struct ka_store *s, const struct ka_account *account, size_t *n)
 }
 
 enum ka_result
-ka_membership_join_group(
+ka_membership_check_join(
     struct ka_store *s, const struct ka_group *group, const struct ka_account *account, struct ka_error *err)
 {
 	uint8_t key[KA_PAIR_KEY_LEN];
@@ -218,13 +218,28 @@ ka_membership_join_group(
 	enum ka_result r;
 
 	ka_table_pair_key(group->id, account->id, key);
-	if ((r = ka_store_get(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), &row)) != KA_NOTFOUND)
-		return r == KA_OK ? KA_OK : ka_store_fail(s, r, err);
-	if ((r = count_groups(s, account, &groups)) != KA_OK)
+	if ((r = ka_store_get(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), &row)) != KA_NOTFOUND ||
+	    (r = count_groups(s, account, &groups)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	if (groups >= KA_GROUPS_MAX)
-		return ka_result_fail(err, KA_CONFLICT,
-		    "\"%s\" is in %zu groups, and more are not possible: leave one first", account->handle, groups);
+	if (groups < KA_GROUPS_MAX)
+		return KA_OK;
+	return ka_result_fail(err, KA_CONFLICT, "\"%s\" is in %zu groups, and more are not possible: leave one first",
+	    account->handle, groups);
+}
+
+enum ka_result
+ka_membership_join_group(
+    struct ka_store *s, const struct ka_group *group, const struct ka_account *account, struct ka_error *err)
+{
+	uint8_t key[KA_PAIR_KEY_LEN];
+	struct ka_row row;
+	enum ka_result r;
+
+	ka_table_pair_key(group->id, account->id, key);
+	if ((r = ka_store_get(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), &row)) != KA_NOTFOUND)
+		return ka_store_fail(s, r, err);
+	if ((r = ka_membership_check_join(s, group, account, err)) != KA_OK)
+		return r;
 	if ((r = ka_store_change(s, KA_TABLE_GROUP_MEMBER, key, sizeof(key), "", 0)) != KA_OK)
 		return ka_store_fail(s, r, err);
 	ka_table_pair_key(account->id, group->id, key);

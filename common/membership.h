@@ -59,7 +59,11 @@ enum ka_result ka_membership_has_owner(
 /**
  * ka_membership_join_group(store, group, account, err), ka_membership_leave_group(store, group, account, err):
  * Joining twice is fine. KA_CONFLICT: in KA_GROUPS_MAX groups already. KA_NOTFOUND: it is not in the group.
+ *
+ * ka_membership_check_join(store, group, account, err): could it join? Nothing is written.
  */
+enum ka_result ka_membership_check_join(
+    struct ka_store *store, const struct ka_group *group, const struct ka_account *account, struct ka_error *err);
 enum ka_result ka_membership_join_group(
     struct ka_store *store, const struct ka_group *group, const struct ka_account *account, struct ka_error *err);
 enum ka_result ka_membership_leave_group(

@@ -109,6 +109,52 @@ ka_model_change_account(struct ka_store *s, const struct ka_account *account, st
 	return put_handle(s, account, err);
 }
 
+static bool
+is_among(const uint8_t id[static KA_UUID_LEN], const struct ka_account *accounts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(accounts[i].id, id, KA_UUID_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* Will the handle of the ${nth} account be free, once the others have theirs? */
+static enum ka_result
+check_moving_handle(struct ka_store *s, const struct ka_account *accounts, size_t n, size_t nth, struct ka_error *err)
+{
+	const struct ka_account *account = &accounts[nth];
+	struct ka_row row;
+	enum ka_result r;
+
+	for (size_t i = 0; i < nth; i++)
+		if (strcmp(accounts[i].handle, account->handle) == 0)
+			return ka_result_fail(
+			    err, KA_CONFLICT, "the handle \"%s\" cannot be that of two accounts", account->handle);
+	if ((r = check_handle(s, account, err)) != KA_CONFLICT)
+		return r;
+	if ((r = ka_store_get(s, KA_TABLE_HANDLE, account->handle, strlen(account->handle), &row)) != KA_OK)
+		return ka_store_fail(s, r, err);
+	return is_among(row.payload, accounts, n) ? KA_OK : KA_CONFLICT;
+}
+
+enum ka_result
+ka_model_change_accounts(struct ka_store *s, const struct ka_account *accounts, size_t n, struct ka_error *err)
+{
+	struct ka_account old;
+	enum ka_result r = KA_OK;
+
+	for (size_t i = 0; r == KA_OK && i < n; i++)
+		r = check_moving_handle(s, accounts, n, i, err);
+	for (size_t i = 0; r == KA_OK && i < n; i++)
+		if ((r = ka_catalog_get_account(s, accounts[i].id, &old)) != KA_OK ||
+		    (r = ka_store_remove(s, KA_TABLE_HANDLE, old.handle, strlen(old.handle))) != KA_OK)
+			return ka_store_fail(s, r, err);
+	for (size_t i = 0; r == KA_OK && i < n; i++)
+		if ((r = write_account(s, &accounts[i], err)) == KA_OK)
+			r = put_handle(s, &accounts[i], err);
+	return r;
+}
+
 /* May the account go? Not while it is the last owner of projects: all of them are named, as far as there is room. */
 static enum ka_result
 check_orphans(struct ka_store *s, const struct ka_account *account, struct ka_error *err)

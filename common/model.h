@@ -32,6 +32,14 @@ enum ka_result ka_model_add_account(struct ka_store *store, struct ka_account *a
 enum ka_result ka_model_change_account(struct ka_store *store, const struct ka_account *account, struct ka_error *err);
 
 /**
+ * ka_model_change_accounts(store, accounts, n, err):
+ * The same for several at once, whose handles may go from one to another among them. All of them or none:
+ * KA_CONFLICT: a handle is one's who is not among them, or is given twice.
+ */
+enum ka_result ka_model_change_accounts(
+    struct ka_store *store, const struct ka_account *accounts, size_t n, struct ka_error *err);
+
+/**
  * ka_model_remove_account(store, account, rule, err):
  * Remove it with its registrations and memberships. KA_CONFLICT, with KA_OWNER_KEPT: it is the last owner of projects,
  * which ${err} names.

@@ -2,6 +2,7 @@
  * keyacct export: the whole database, one JSON object a line, as import reads it.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,8 +26,11 @@ struct export
 static enum ka_result
 put(struct export *e, json_t *object)
 {
-	int rc = object != NULL ? json_dumpf(object, e->out, JSON_COMPACT) : -1;
+	int rc;
 
+	if (object == NULL)
+		return KA_UNAVAIL;
+	rc = json_dumpf(object, e->out, JSON_COMPACT);
 	json_decref(object);
 	if (rc != 0 || fputc('\n', e->out) == EOF)
 		return KA_FAILED;
@@ -73,8 +77,10 @@ export_group(struct export *e, const struct ka_group *group)
 	struct ka_account account;
 	enum ka_result r;
 
-	if (json_object_set_new(object, "accounts", accounts) != 0)
+	if (json_object_set_new(object, "accounts", accounts) != 0) {
+		json_decref(object);
 		return KA_UNAVAIL;
+	}
 	while ((r = ka_catalog_next_group_member(e->store, group->id, &row, &account)) == KA_OK)
 		if (json_array_append_new(accounts, json_uuid(account.id)) != 0)
 			r = KA_UNAVAIL;
@@ -194,6 +200,8 @@ run_export(struct cli *cli)
 	struct ka_error err = {""};
 	enum ka_result r;
 
+	/* Half an export is to be told from a whole one by everybody. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	/* Who reads a pipe may pause, and would pin the pages of this moment: what does not go to a file waits in one.
 	 */
 	if (!is_file(stdout) && (e.out = tmpfile()) == NULL)

@@ -97,10 +97,38 @@ fields_print(const struct field *fields, const void *row)
 	return object;
 }
 
-static enum ka_result
-wrong(const struct field *f, const char *wanted, struct ka_error *err)
+/* What a field has to be, for a value of another type. */
+static const char *
+wanted_of(const struct field *f)
 {
-	return ka_result_fail(err, KA_INVALID, "\"%s\" has to be %s", f->name, wanted);
+	switch (f->kind) {
+	case FIELD_UUID:
+	case FIELD_WORD:
+	case FIELD_PATH:
+	case FIELD_CHOICE:
+	case FIELD_SHA256:
+	case FIELD_MD5:
+		return "a text";
+	case FIELD_TEXT:
+		return "a text, or null";
+	case FIELD_LIST:
+		return "an array of texts that are not empty and have no comma, or null";
+	case FIELD_TIME:
+		return "a time such as \"2026-12-31T12:00:00Z\", or null";
+	case FIELD_NUMBER:
+		return "a whole number from 0 to 4294967295";
+	case FIELD_BOOL:
+		return "true or false";
+	case FIELD_POLICY:
+		return ka_policy_is_switch(f->setting) ? "true or false" : "\"off\", \"loopback\" or \"on\"";
+	}
+	return "something else";
+}
+
+static enum ka_result
+wrong(const struct field *f, struct ka_error *err)
+{
+	return ka_result_fail(err, KA_INVALID, "\"%s\" has to be %s", f->name, wanted_of(f));
 }
 
 /* Texts as the command line takes them: cleaned, and refused when they are too long. The rest of ${out} is zero. */
@@ -115,7 +143,7 @@ read_text(const struct field *f, const char *text, char *out, struct ka_error *e
 	return KA_OK;
 }
 
-/* What cleaning would change is no path and no handle. */
+/* What cleaning would change is no handle. */
 static enum ka_result
 read_word(const struct field *f, const char *text, char *out, struct ka_error *err)
 {
@@ -123,9 +151,25 @@ read_word(const struct field *f, const char *text, char *out, struct ka_error *e
 
 	if ((r = read_text(f, text, out, err)) != KA_OK)
 		return r;
-	if (text[0] == '\0' || strcmp(text, out) != 0 || (f->kind == FIELD_PATH && !ka_record_path_ok(text)))
-		return ka_result_fail(err, KA_INVALID, "\"%s\" cannot be \"%.80s\"%s", f->name, out,
-		    f->kind == FIELD_PATH ? ": an absolute path is wanted, without a colon or control characters" : "");
+	if (text[0] == '\0' || strcmp(text, out) != 0)
+		return ka_result_fail(err, KA_INVALID, "\"%s\" cannot be \"%.80s\"", f->name, text);
+	return KA_OK;
+}
+
+/* To the letter, as the command line takes it: blanks are letters here. */
+static enum ka_result
+read_path(const struct field *f, const char *text, char *out, struct ka_error *err)
+{
+	enum ka_result r;
+
+	if ((r = read_text(f, text, out, err)) != KA_OK)
+		return r;
+	if (!ka_record_path_ok(text) || !ka_text_is_visible(text))
+		return ka_result_fail(err, KA_INVALID,
+		    "\"%s\" cannot be \"%.80s\": an absolute path is wanted, without a colon, control or invisible "
+		    "characters",
+		    f->name, text);
+	(void)snprintf(out, f->size, "%s", text);
 	return KA_OK;
 }
 
@@ -142,15 +186,18 @@ read_list(const struct field *f, json_t *value, char *out, struct ka_error *err)
 		size_t len = text != NULL ? strlen(text) : 0;
 
 		if (len == 0 || strchr(text, ',') != NULL)
-			return wrong(f, "an array of texts that are not empty and have no comma", err);
-		if (used + len + 2 > f->size)
+			return wrong(f, err);
+		if (used + (used > 0) + len >= f->size)
 			return ka_result_fail(err, KA_INVALID, "\"%s\" is too long: at most %zu bytes with its commas",
 			    f->name, f->size - 1);
 		if (used > 0)
 			out[used++] = ',';
 		(void)ka_text_clean(text, len, out + used, f->size - used);
 		if (strcmp(out + used, text) != 0)
-			return wrong(f, "without control characters and blanks at the ends", err);
+			return ka_result_fail(err, KA_INVALID,
+			    "\"%s\" cannot have \"%.80s\" in it: no control characters, no blanks but single ones "
+			    "between words",
+			    f->name, out + used);
 		used += len;
 	}
 	return KA_OK;
@@ -190,24 +237,25 @@ read_string(const struct field *f, const char *text, void *out, struct ka_error 
 	case FIELD_TEXT:
 		return read_text(f, text, out, err);
 	case FIELD_WORD:
-	case FIELD_PATH:
 		return read_word(f, text, out, err);
+	case FIELD_PATH:
+		return read_path(f, text, out, err);
 	case FIELD_TIME:
 		return read_time(f, text, out, err);
 	case FIELD_CHOICE:
 		return read_choice(f, text, out, err);
-	case FIELD_LIST:
-	case FIELD_NUMBER:
 	case FIELD_POLICY:
 		if (!ka_policy_is_switch(f->setting) && ka_policy_set(out, f->setting, text) == KA_OK)
 			return KA_OK;
 		return ka_result_fail(err, KA_INVALID, "\"%s\" cannot be \"%.80s\"", f->name, text);
+	case FIELD_LIST:
+	case FIELD_NUMBER:
 	case FIELD_BOOL:
 	case FIELD_SHA256:
 	case FIELD_MD5:
 		break;
 	}
-	return wrong(f, "no text", err);
+	return wrong(f, err);
 }
 
 static enum ka_result
@@ -216,7 +264,7 @@ read_boolean(const struct field *f, bool value, void *out, struct ka_error *err)
 	if (f->kind == FIELD_BOOL)
 		*(bool *)out = value;
 	else if (f->kind != FIELD_POLICY || !ka_policy_is_switch(f->setting))
-		return wrong(f, "neither true nor false", err);
+		return wrong(f, err);
 	else
 		(void)ka_policy_set(out, f->setting, value ? "on" : "off");
 	return KA_OK;
@@ -240,7 +288,7 @@ read_field(const struct field *f, json_t *value, void *row, struct ka_error *err
 		return read_list(f, value, out, err);
 	n = json_integer_value(value);
 	if (!json_is_integer(value) || f->kind != FIELD_NUMBER || n < 0 || n > UINT32_MAX)
-		return wrong(f, "something else", err);
+		return wrong(f, err);
 	*(uint32_t *)out = (uint32_t)n;
 	return KA_OK;
 }
@@ -259,14 +307,17 @@ fields_read(const struct field *fields, json_t *object, void *row, struct ka_err
 	return r;
 }
 
+/* Is ${word} one of ${words}, which have blanks between them? */
 static bool
 is_word_of(const char *words, const char *word)
 {
-	size_t len = strlen(word);
+	size_t wordlen = strlen(word), len;
 
-	for (const char *found = words; (found = strstr(found, word)) != NULL; found += len)
-		if ((found == words || found[-1] == ' ') && (found[len] == ' ' || found[len] == '\0'))
+	for (; *words != '\0'; words += len, words += strspn(words, " ")) {
+		len = strcspn(words, " ");
+		if (len == wordlen && memcmp(words, word, len) == 0)
 			return true;
+	}
 	return false;
 }
 

@@ -1,280 +1,45 @@
 /*
- * keyacct import: a platform's data, or what a host without keyacct has, line by line. Lines are committed in batches,
- * each of which is in as a whole or not at all; a line that cannot be taken is told, and the others go on.
+ * keyacct import: a platform's data, or what a host without keyacct has, line by line.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "common/catalog.h"
 #include "keyacct/cutoff.h"
-#include "keyacct/import.h"
-#include "keyacct/progress.h"
+#include "keyacct/import_run.h"
 #include "keyacct/show.h"
-
-#define BATCH        20000U /* lines that are committed together */
-#define LINE_MAX_LEN 65536U
-
-/* Lines that may be right once others are in are kept, as long as there is room. */
-#define LATER_MAX (256U * 1024 * 1024)
-
-/* How many refusals go into a report in JSON; all of them are said on standard error. */
-#define REFUSALS_MAX 1000U
 
 /* What may be removed without --force: a little always, and never a whole table by mistake. */
 #define REMOVE_MAX    1000U
 #define REMOVE_ALWAYS 10U
 
-struct later {
-	size_t line;
-	char *text;
-};
-
-struct run {
-	const struct cli *cli;
-	struct import im;
-	FILE *in;
-	const char *name;
-	off_t size; /* 0: a pipe's is not known */
-	struct ka_account account;
-	bool unreadable; /* a line was none of ours: nobody knows what it named */
-	size_t lines, uncommitted, later_bytes;
-	size_t added, changed, unchanged, removed, refused;
-	struct later *later;
-	size_t nlater;
-	json_t *refusals;
-	struct progress progress;
-};
-
-static bool
-is_dry(const struct run *run)
-{
-	return cli_value(run->cli, "dry-run", 0) != NULL;
-}
-
-static enum ka_result
-commit(struct run *run, struct ka_error *err)
-{
-	run->uncommitted = 0;
-	return is_dry(run) || run->im.store == NULL ? KA_OK : ka_store_commit(run->im.store, err);
-}
-
-static enum ka_result
-import_json(struct run *run, const char *text, enum import_outcome *outcome, struct ka_error *err)
-{
-	json_error_t why;
-	json_t *object;
-	enum ka_result r;
-
-	*outcome = IMPORT_NOTHING;
-	if (text[strspn(text, " \t\r\n")] == '\0')
-		return KA_OK;
-	if (!json_is_object(object = json_loads(text, JSON_REJECT_DUPLICATES, &why))) {
-		json_decref(object);
-		run->unreadable = true;
-		return ka_result_fail(
-		    err, KA_INVALID, "no JSON object: %.100s", object == NULL ? why.text : "another value");
-	}
-	r = import_row(&run->im, object, outcome, err);
-	json_decref(object);
-	return r;
-}
-
-/* One line in whatever form the options say. */
-static enum ka_result
-import_text(struct run *run, const char *text, enum import_outcome *outcome, struct ka_error *err)
-{
-	const struct ka_account *account = cli_value(run->cli, "account", 0) != NULL ? &run->account : NULL;
-
-	if (cli_value(run->cli, "authorized-keys", 0) != NULL)
-		return import_authorized_key(&run->im, account, text, outcome, err);
-	if (cli_value(run->cli, "passwd", 0) != NULL)
-		return import_passwd(&run->im, account, text, outcome, err);
-	return import_json(run, text, outcome, err);
-}
-
-static void
-refuse(struct run *run, size_t line, const struct ka_error *err)
-{
-	char text[sizeof(err->text) + 32];
-
-	run->refused++;
-	progress_end(&run->progress);
-	(void)snprintf(text, sizeof(text), "line %zu: %s", line, err->text);
-	if (!run->cli->json)
-		cli_warn(run->cli, text);
-	else if (json_array_size(run->refusals) < REFUSALS_MAX)
-		(void)json_array_append_new(
-		    run->refusals, json_pack("{s:I,s:s}", "line", (json_int_t)line, "message", err->text));
-}
-
-/* Keep the line for later. False when there is no room: then it is refused as it is. */
-static bool
-keep(struct run *run, size_t line, const char *text)
-{
-	struct later *grown;
-	char *copy;
-
-	if (run->later_bytes + strlen(text) > LATER_MAX)
-		return false;
-	if ((run->nlater & (run->nlater - 1)) == 0) {
-		grown = realloc(run->later, (run->nlater > 0 ? 2 * run->nlater : 1) * sizeof(*grown));
-		if (grown == NULL)
-			return false;
-		run->later = grown;
-	}
-	if ((copy = strdup(text)) == NULL)
-		return false;
-	run->later[run->nlater++] = (struct later){line, copy};
-	run->later_bytes += strlen(text);
-	return true;
-}
-
-static void
-count(struct run *run, enum import_outcome outcome)
-{
-	switch (outcome) {
-	case IMPORT_NOTHING:
-		break;
-	case IMPORT_ADDED:
-		run->added++;
-		break;
-	case IMPORT_CHANGED:
-		run->changed++;
-		break;
-	case IMPORT_UNCHANGED:
-		run->unchanged++;
-		break;
-	}
-}
-
-/* One line. ${last} says that no other can make it right any more. KA_NOTFOUND and so on are told and done with. */
-static enum ka_result
-take_line(struct run *run, size_t line, const char *text, bool last, struct ka_error *err)
-{
-	enum import_outcome outcome;
-	struct ka_error why = {""};
-	enum ka_result r = import_text(run, text, &outcome, &why);
-
-	switch (r) {
-	case KA_OK:
-		count(run, outcome);
-		break;
-	case KA_NOTFOUND:
-	case KA_CONFLICT:
-		if (last || !keep(run, line, text))
-			refuse(run, line, &why);
-		break;
-	case KA_INVALID:
-		refuse(run, line, &why);
-		break;
-	case KA_BUSY:
-	case KA_UNAVAIL:
-	case KA_CORRUPT:
-	case KA_FAILED:
-		return ka_result_fail(err, r, "line %zu: %.400s", line, why.text);
-	}
-	return ++run->uncommitted < BATCH ? KA_OK : commit(run, err);
-}
-
-/* The lock is taken when there is something to write: whoever makes the lines may think for a while. */
-static enum ka_result
-open_store(struct run *run, struct ka_error *err)
-{
-	const char *account = cli_value(run->cli, "account", 0);
-	enum ka_result r;
-
-	if ((r = cli_open_for_change(run->cli, &run->im.store, err)) != KA_OK ||
-	    (r = ka_store_fail(run->im.store, ka_store_settings(run->im.store, &run->im.settings), err)) != KA_OK)
-		return r;
-	return account != NULL ? ka_catalog_find_account(run->im.store, account, &run->account, err) : KA_OK;
-}
-
-/* How many lines there are, as far as those that were read tell; 0 when nothing does. */
-static uint64_t
-lines_in(const struct run *run)
-{
-	off_t at = run->size > 0 ? ftello(run->in) : 0;
-
-	return at > 0 ? (uint64_t)((double)run->lines * (double)run->size / (double)at) : 0;
-}
-
-static enum ka_result
-read_lines(struct run *run, struct ka_error *err)
-{
-	char *text = NULL;
-	size_t room = 0;
-	ssize_t n;
-	enum ka_result r = KA_OK;
-
-	while (r == KA_OK && (n = getline(&text, &room, run->in)) >= 0) {
-		struct ka_error why;
-
-		run->lines++;
-		if (run->im.store == NULL && (r = open_store(run, err)) != KA_OK)
-			break;
-		if ((size_t)n > LINE_MAX_LEN || strlen(text) != (size_t)n) {
-			(void)ka_result_fail(&why, KA_INVALID, "a line of %zu bytes, or with a NUL byte", (size_t)n);
-			run->unreadable = true;
-			refuse(run, run->lines, &why);
-		} else {
-			r = take_line(run, run->lines, text, false, err);
-		}
-		ka_watch_tell(&run->progress.watch, "reading", "lines", run->lines, lines_in(run));
-	}
-	if (r == KA_OK && ferror(run->in))
-		r = ka_result_fail(err, KA_FAILED, "cannot read %s: %s", run->name, strerror(errno));
-	free(text);
-	return r;
-}
-
-/* The lines that were kept, again and again, as long as that makes more of them right. */
-static enum ka_result
-retry(struct run *run, struct ka_error *err)
-{
-	size_t before = SIZE_MAX;
-	enum ka_result r = KA_OK;
-
-	while (r == KA_OK && run->nlater > 0) {
-		struct later *later = run->later;
-		size_t n = run->nlater;
-		bool last = n >= before;
-
-		before = n;
-		run->later = NULL;
-		run->nlater = run->later_bytes = 0;
-		for (size_t i = 0; i < n; i++) {
-			if (r == KA_OK)
-				r = take_line(run, later[i].line, later[i].text, last, err);
-			free(later[i].text);
-			ka_watch_tell(&run->progress.watch, "trying again", "lines", i, n);
-		}
-		free(later);
-	}
-	return r;
-}
-
 /* May the mirror remove anything at all, and so much? */
 static enum ka_result
 check_removal(struct run *run, struct ka_error *err)
 {
-	size_t absent, all, limit;
+	size_t absent, all, limit, untold = run_count_untold(run);
 	enum ka_result r;
 
 	if (!run->im.ended)
 		return ka_result_fail(err, KA_INVALID,
 		    "%s does not end with {\"type\":\"end\"}: it may be cut off, so nothing was removed", run->name);
-	if (run->unreadable)
+	if (untold > 0)
 		return ka_result_fail(err, KA_INVALID,
-		    "%s has lines that cannot be read: nobody knows what they name, so nothing was removed", run->name);
+		    "%s has %zu line%s of which nobody knows what they are about: nothing was removed", run->name,
+		    untold, untold > 1 ? "s" : "");
+	if (run->im.seen.n == 0 && cli_value(run->cli, "force", 0) == NULL && !run->dry)
+		return ka_result_fail(err, KA_CONFLICT,
+		    "%s names nothing, so everything would be removed: was the right database asked? say --force if it was",
+		    run->name);
 	if ((r = import_count_absent(&run->im, &absent, &all)) != KA_OK)
 		return ka_store_fail(run->im.store, r, err);
 	limit = all / 100 < REMOVE_MAX ? all / 100 : REMOVE_MAX;
 	if (limit < REMOVE_ALWAYS)
 		limit = REMOVE_ALWAYS;
-	if (absent <= limit || cli_value(run->cli, "force", 0) != NULL || is_dry(run))
+	if (absent <= limit || cli_value(run->cli, "force", 0) != NULL || run->dry)
 		return KA_OK;
 	return ka_result_fail(err, KA_CONFLICT,
 	    "%zu of %zu rows are not in %s, and would be removed: that is more than 1 %% or %u, so nothing was; look "
@@ -289,61 +54,89 @@ remove_absent(struct run *run, struct ka_error *err)
 	enum ka_result r;
 
 	/* An empty file is no platform's either. */
-	if (run->im.store == NULL && (r = open_store(run, err)) != KA_OK)
-		return r;
-	if ((r = check_removal(run, err)) != KA_OK)
+	if ((r = run_open(run, err)) != KA_OK || (r = check_removal(run, err)) != KA_OK)
 		return r;
 	do {
-		if ((r = import_remove_absent(&run->im, BATCH, &removed, err)) != KA_OK ||
-		    (r = commit(run, err)) != KA_OK)
+		if ((r = import_remove_absent(&run->im, IMPORT_BATCH, &removed, err)) != KA_OK)
 			return r;
-		run->removed += removed;
-		ka_watch_tell(&run->progress.watch, "removing", "rows", run->removed, 0);
+		run->done.removed += removed;
+		if ((r = run_commit(run, err)) != KA_OK)
+			return r;
+		ka_watch_tell(&run->progress.watch, "removing", "rows", run->done.removed, 0);
 	} while (removed > 0);
 	return KA_OK;
 }
 
 static enum ka_result
-open_input(struct run *run, struct ka_error *err)
+import_all(struct run *run, struct ka_error *err)
+{
+	struct ka_error after = {""};
+	enum ka_result r, removal = KA_OK;
+
+	if ((r = run_read(run, err)) != KA_OK || (r = run_retry(run, err)) != KA_OK ||
+	    (r = run_commit(run, err)) != KA_OK)
+		return r;
+	/* A line that clashed with what the mirror then removed is right after that. */
+	if (run->im.mirror && (removal = remove_absent(run, err)) == KA_OK)
+		r = run_retry(run, &after);
+	if (r == KA_OK && (r = run_refuse_kept(run, &after)) == KA_OK)
+		r = run_commit(run, &after);
+	if (removal != KA_OK || r == KA_OK)
+		return removal;
+	*err = after;
+	return r;
+}
+
+static enum ka_result
+open_input(struct run *run, int *fd, struct ka_error *err)
 {
 	struct stat st;
 
-	run->in = stdin;
+	*fd = STDIN_FILENO;
 	if (strcmp(run->name, "-") == 0)
 		run->name = "standard input";
-	else if ((run->in = fopen(run->name, "re")) == NULL)
+	else if ((*fd = open(run->name, O_RDONLY | O_CLOEXEC)) < 0)
 		return ka_result_fail(
 		    err, errno == ENOENT ? KA_NOTFOUND : KA_FAILED, "cannot read %s: %s", run->name, strerror(errno));
-	if (fstat(fileno(run->in), &st) == 0 && S_ISREG(st.st_mode))
+	if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode))
 		run->size = st.st_size;
+	lines_begin(&run->in, *fd);
 	return KA_OK;
 }
 
 static enum ka_result
 do_import(struct run *run, struct ka_error *err)
 {
+	int fd = -1;
 	enum ka_result r;
 
-	if ((r = open_input(run, err)) != KA_OK || (r = read_lines(run, err)) != KA_OK ||
-	    (r = retry(run, err)) != KA_OK || (r = commit(run, err)) != KA_OK)
-		return r;
-	return run->im.mirror ? remove_absent(run, err) : KA_OK;
+	progress_begin(&run->progress, run->cli);
+	if ((r = open_input(run, &fd, err)) == KA_OK)
+		r = import_all(run, err);
+	progress_end(&run->progress);
+	run_free_kept(run);
+	seen_free(&run->im.seen);
+	names_free(&run->im.names);
+	lines_end(&run->in);
+	if (fd > STDIN_FILENO)
+		(void)close(fd);
+	return r;
 }
 
 static enum cli_status
 report(struct run *run)
 {
-	const char *would = is_dry(run) ? "would be " : "";
+	const struct counts *n = &run->committed;
 
 	if (run->cli->json)
 		return show_object(run->cli,
-		    json_pack("{s:I,s:I,s:I,s:I,s:I,s:O,s:b}", "added", (json_int_t)run->added, "changed",
-			(json_int_t)run->changed, "unchanged", (json_int_t)run->unchanged, "removed",
-			(json_int_t)run->removed, "refused", (json_int_t)run->refused, "refusals", run->refusals,
-			"dry_run", is_dry(run)),
+		    json_pack("{s:I,s:I,s:I,s:I,s:I,s:O,s:b}", "added", (json_int_t)n->added, "changed",
+			(json_int_t)n->changed, "unchanged", (json_int_t)n->unchanged, "removed",
+			(json_int_t)n->removed, "refused", (json_int_t)run->refused, "refusals", run->refusals,
+			"dry_run", run->dry),
 		    NULL);
-	(void)printf("%s%zu added, %zu changed, %zu unchanged, %zu removed, %zu refused\n", would, run->added,
-	    run->changed, run->unchanged, run->removed, run->refused);
+	(void)printf("%s%zu added, %zu changed, %zu unchanged, %zu removed, %zu refused\n", run->dry ? "would be " : "",
+	    n->added, n->changed, n->unchanged, n->removed, run->refused);
 	return CLI_DONE;
 }
 
@@ -353,6 +146,7 @@ read_options(struct run *run, struct ka_error *err)
 	const struct cli *cli = run->cli;
 	bool unix_file = cli_value(cli, "authorized-keys", 0) != NULL || cli_value(cli, "passwd", 0) != NULL;
 
+	run->dry = cli_value(cli, "dry-run", 0) != NULL;
 	run->im.origin = cli_value(cli, "origin", 0);
 	run->im.mirror = cli_value(cli, "mirror", 0) != NULL;
 	run->im.rule = run->im.mirror ? KA_OWNER_FREE : KA_OWNER_KEPT;
@@ -382,29 +176,22 @@ run_import(struct cli *cli)
 	struct run run = {.cli = cli, .refusals = json_array()};
 	struct ka_error err = {""};
 	enum cli_status status = CLI_DONE;
+	bool wrote;
 	enum ka_result r;
 
-	if ((r = read_options(&run, &err)) != KA_OK)
-		return cli_fail(cli, r, &err);
-	progress_begin(&run.progress, cli);
-	r = do_import(&run, &err);
-	progress_end(&run.progress);
-	seen_free(&run.im.seen);
-	if (run.in != NULL && run.in != stdin)
-		(void)fclose(run.in);
+	if ((r = read_options(&run, &err)) == KA_OK)
+		r = do_import(&run, &err);
 	/* What was committed stays, so it is told also when the rest failed. */
-	if (run.lines > 0)
+	if (r == KA_OK || run.im.store != NULL)
 		status = report(&run);
 	json_decref(run.refusals);
-	if (is_dry(&run)) {
-		ka_store_close(run.im.store);
-		run.im.store = NULL;
-	}
-	if (r != KA_OK || run.im.store != NULL)
-		status = cli_finish(cli, run.im.store, r, &err);
-	/* What was committed before it failed can have taken access away. */
-	if (r != KA_OK && !is_dry(&run))
+	/* Also what was committed before it failed can have taken access away. */
+	wrote = run.im.store != NULL && !run.dry;
+	ka_store_close(run.im.store);
+	if (wrote)
 		cutoff_after_change(cli);
+	if (r != KA_OK)
+		return cli_fail(cli, r, &err);
 	return status == CLI_DONE && run.refused > 0 ? CLI_OTHER : status;
 }
 

@@ -8,6 +8,7 @@
 #include "common/catalog.h"
 #include "common/model.h"
 #include "common/paste.h"
+#include "common/text.h"
 #include "keyacct/import.h"
 
 static bool
@@ -92,7 +93,7 @@ import_authorized_key(struct import *im, const struct ka_account *account, const
 		return ka_store_fail(im->store, r, err);
 	memcpy(key.account, account->id, KA_UUID_LEN);
 	(void)snprintf(key.origin, sizeof(key.origin), "%s", im->origin != NULL ? im->origin : "authorized-keys");
-	return import_key(im, &key, &sshkey, NULL, 0, outcome, err);
+	return import_key(im, &key, false, &sshkey, NULL, 0, outcome, err);
 }
 
 enum { NAME, PASSWORD, UID, GID, GECOS, HOME, SHELL, PASSWD_FIELDS };
@@ -139,7 +140,8 @@ owner_of_user(
 	if ((r = ka_catalog_find_account(im->store, fields[NAME], owner, NULL)) != KA_NOTFOUND)
 		return ka_store_fail(im->store, r, err);
 	(void)snprintf(owner->handle, sizeof(owner->handle), "%s", fields[NAME]);
-	(void)snprintf(owner->name, sizeof(owner->name), "%.*s", (int)strcspn(fields[GECOS], ","), fields[GECOS]);
+	/* Old files are in Latin-1. */
+	(void)ka_text_clean(fields[GECOS], strcspn(fields[GECOS], ","), owner->name, sizeof(owner->name));
 	return ka_model_add_account(im->store, owner, err);
 }
 
@@ -153,20 +155,34 @@ add_owner(struct import *im, const struct ka_project *project, const struct ka_a
 	return ka_membership_add(im->store, &member, KA_OWNER_KEPT, err);
 }
 
+static enum ka_result
+read_path(const char *what, const char *path, char *out, size_t outlen, struct ka_error *err)
+{
+	if (!ka_record_path_ok(path) || !ka_text_is_visible(path) || strlen(path) >= outlen)
+		return ka_result_fail(err, KA_INVALID,
+		    "the %s \"%.80s\" cannot be used: an absolute path in UTF-8 is wanted, of at most %zu bytes", what,
+		    path, outlen - 1);
+	(void)snprintf(out, outlen, "%s", path);
+	return KA_OK;
+}
+
 /* A project with the uid, home and shell of the user. A name that is a project's id already stays one. */
 static enum ka_result
 fill_project(struct import *im, char *const fields[static PASSWD_FIELDS], uint32_t uid, struct ka_project *project,
     struct ka_error *err)
 {
-	if (!ka_record_path_ok(fields[HOME]) || strlen(fields[HOME]) >= sizeof(project->home))
-		return ka_result_fail(err, KA_INVALID, "the home \"%.80s\" is no absolute path", fields[HOME]);
-	if (!ka_record_path_ok(fields[SHELL]) || strlen(fields[SHELL]) >= sizeof(project->shell))
-		return ka_result_fail(err, KA_INVALID, "the shell \"%.80s\" is no absolute path", fields[SHELL]);
+	/* passwd(5): an empty shell is this one. */
+	const char *shell = fields[SHELL][0] != '\0' ? fields[SHELL] : "/bin/sh";
+	enum ka_result r;
+
 	*project = (struct ka_project){.ssh = true, .policy = im->settings.policy, .uid = uid};
-	if (ka_uuid_from_name(fields[NAME], project->id) != KA_OK)
-		(void)snprintf(project->title, sizeof(project->title), "%s", fields[NAME]);
-	(void)snprintf(project->home, sizeof(project->home), "%s", fields[HOME]);
-	(void)snprintf(project->shell, sizeof(project->shell), "%s", fields[SHELL]);
+	if ((r = read_path("home", fields[HOME], project->home, sizeof(project->home), err)) != KA_OK ||
+	    (r = read_path("shell", shell, project->shell, sizeof(project->shell), err)) != KA_OK)
+		return r;
+	if (ka_uuid_from_name(fields[NAME], project->id) != KA_OK) {
+		memset(project->id, 0, sizeof(project->id));
+		(void)ka_text_clean(fields[NAME], strlen(fields[NAME]), project->title, sizeof(project->title));
+	}
 	return KA_OK;
 }
 
@@ -186,7 +202,8 @@ import_user(struct import *im, const struct ka_account *owner, char *const field
 	}
 	if (r != KA_NOTFOUND)
 		return ka_store_fail(im->store, r, err);
-	if ((r = fill_project(im, fields, uid, &project, err)) != KA_OK || (r = import_check_uid(uid, err)) != KA_OK)
+	if ((r = fill_project(im, fields, uid, &project, err)) != KA_OK ||
+	    (r = import_check_uid(uid, project.id, err)) != KA_OK)
 		return r;
 	/* A user whose name is a project's id is nobody: such a project has an owner only when one is named. */
 	if (owner == NULL && ka_uuid_from_name(fields[NAME], id) != KA_OK) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # A command that is killed leaves the old or the new state, and what was acknowledged stays.
 load helpers
+load killer
 
 setup_file() {
 	make_keys owner student

@@ -351,6 +351,81 @@ older_file_lacks_later_tables(void **state)
 	assert_int_equal(answer.reason, KA_REASON_GRANTED);
 }
 
+static struct ka_account
+found_by(const char *handle)
+{
+	struct ka_account account = {.handle = ""};
+
+	(void)ka_catalog_find_account(f.store, handle, &account, NULL);
+	return account;
+}
+
+/* Two handles change hands; a third one cannot, and then none does. */
+static void
+handles_are_exchanged(void **state)
+{
+	struct ka_account owner = fixture_account(&f, "owner"), student = fixture_account(&f, "student");
+	struct ka_account outsider = fixture_account(&f, "outsider"), both[3] = {owner, student, outsider};
+	struct ka_error err = {""};
+	uint64_t changes;
+
+	(void)state;
+	(void)strcpy(both[0].handle, "student");
+	(void)strcpy(both[1].handle, "owner");
+	(void)strcpy(both[1].name, "Exchanged");
+	/* One alone cannot. */
+	changes = ka_store_count_changes(f.store);
+	assert_int_equal(ka_model_change_accounts(f.store, both, 1, &err), KA_CONFLICT);
+	assert_non_null(strstr(err.text, "the handle \"student\" is taken by"));
+	assert_int_equal(ka_model_change_accounts(f.store, both + 1, 2, &err), KA_CONFLICT);
+	(void)strcpy(both[2].handle, "owner");
+	assert_int_equal(ka_model_change_accounts(f.store, both, 3, &err), KA_CONFLICT);
+	assert_non_null(strstr(err.text, "cannot be that of two"));
+	(void)strcpy(both[2].handle, "Owner");
+	assert_int_equal(ka_model_change_accounts(f.store, both, 3, &err), KA_INVALID);
+	assert_int_equal(ka_store_count_changes(f.store), changes);
+	assert_memory_equal(found_by("owner").id, owner.id, KA_UUID_LEN);
+
+	(void)strcpy(both[2].handle, "free");
+	assert_int_equal(ka_model_change_accounts(f.store, both, 3, &err), KA_OK);
+	assert_int_equal(ka_store_count_changes(f.store), changes + 3);
+	assert_memory_equal(found_by("owner").id, student.id, KA_UUID_LEN);
+	assert_string_equal(found_by("owner").name, "Exchanged");
+	assert_memory_equal(found_by("student").id, owner.id, KA_UUID_LEN);
+	assert_memory_equal(found_by("free").id, outsider.id, KA_UUID_LEN);
+	assert_string_equal(found_by("outsider").handle, "");
+	assert_int_equal(ka_model_change_accounts(f.store, both, 0, &err), KA_OK);
+}
+
+/* Asking whether an account can join writes nothing. */
+static void
+joining_can_be_asked(void **state)
+{
+	struct ka_account owner = fixture_account(&f, "owner");
+	struct ka_group group = {.name = "staff"}, more;
+	struct ka_error err = {""};
+	uint64_t changes;
+
+	(void)state;
+	assert_int_equal(ka_model_add_group(f.store, &group, &err), KA_OK);
+	changes = ka_store_count_changes(f.store);
+	assert_int_equal(ka_membership_check_join(f.store, &group, &owner, &err), KA_OK);
+	assert_int_equal(ka_store_count_changes(f.store), changes);
+	for (int i = 0; i < KA_GROUPS_MAX; i++) {
+		more = (struct ka_group){.created_s = 0};
+		(void)snprintf(more.name, sizeof(more.name), "group-%d", i);
+		assert_int_equal(ka_model_add_group(f.store, &more, &err), KA_OK);
+		assert_int_equal(ka_membership_join_group(f.store, &more, &owner, &err), KA_OK);
+	}
+	assert_int_equal(ka_membership_check_join(f.store, &group, &owner, &err), KA_CONFLICT);
+	/* Where it is already it stays. */
+	assert_int_equal(ka_membership_check_join(f.store, &more, &owner, &err), KA_OK);
+	assert_int_equal(ka_membership_join_group(f.store, &more, &owner, &err), KA_OK);
+	/* One that is not there yet is a further one. */
+	memset(&more, 0, sizeof(more));
+	assert_int_equal(ka_membership_check_join(f.store, &more, &owner, &err), KA_CONFLICT);
+}
+
 /* An owner on whom nobody can rely is no reason to let the last one go; one whose time is over may go. */
 static void
 suspended_owner_does_not_count(void **state)
@@ -587,6 +662,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(second_writer_is_told_who_writes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(readers_do_not_wait_for_the_writer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(older_file_lacks_later_tables, setup, teardown),
+	    cmocka_unit_test_setup_teardown(handles_are_exchanged, setup, teardown),
+	    cmocka_unit_test_setup_teardown(joining_can_be_asked, setup, teardown),
 	    cmocka_unit_test_setup_teardown(suspended_owner_does_not_count, setup, teardown),
 	    cmocka_unit_test_setup_teardown(last_owner_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(project_key_goes_with_the_membership, setup, teardown),

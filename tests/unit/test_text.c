@@ -63,8 +63,8 @@ utf8_put(uint32_t c, char *out)
 static void
 test_unchanged(void **state)
 {
-	static const char *const good[] = {"", "a", "Alice's laptop", "\xc3\xa9t\xc3\xa9", "\xe6\x97\xa5\xe6\x9c\xac",
-	    "\xf0\x9f\x94\x91 key", "~", "!", "\xf4\x8f\xbf\xbf", "\xef\xbf\xbd"};
+	static const char *const good[] = {"", "a", "The owner's laptop", "\xc3\xa9t\xc3\xa9",
+	    "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x94\x91 key", "~", "!", "\xf4\x8f\xbf\xbf", "\xef\xbf\xbd"};
 	char out[64];
 
 	(void)state;
@@ -267,7 +267,7 @@ test_plain(void **state)
 {
 	(void)state;
 	is_plain("", "");
-	is_plain("  Alice's  laptop ", "");
+	is_plain("  The owner's  laptop ", "");
 	is_plain("\xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x94\x91 \xf4\x8f\xbf\xbf", "");
 	/* Blanks of other scripts, and what cleaning drops without a word. */
 	is_plain("a\xc2\xa0"
