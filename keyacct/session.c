@@ -99,7 +99,8 @@ const struct cli_verb session_verbs[] = {
 };
 
 const struct cli_verb who_verbs[] = {
-    {"who", NULL, "", 0, 0, list_options, "List who is in which project now, as session list does.", "keyacct who", run_list},
+    {"who", NULL, "", 0, 0, list_options, "List who is in which project now, as session list does.", "keyacct who",
+	run_list},
     {0},
 };
 
