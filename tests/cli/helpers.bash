@@ -115,34 +115,6 @@ value() {
 	k --json "$@" | jq -r "$filter"
 }
 
-# used FINGERPRINT ACCOUNT PROJECT SECONDS: as if a login had noted it (the record of keyacct(5))
-used() {
-	perl -e '
-		my ($fp, $account, $project, $at) = @ARGV;
-		my $body = pack("Q>", $at) . pack("H*", $project =~ s/-//gr) . pack("H*", $account =~ s/-//gr) . pack("H*", $fp) .
-			pack("H*", "00000000000000000000ffffc0000207") . pack("Q>", 1);
-		use integer;
-		my $sum = 0xcbf29ce484222325;
-		$sum = ($sum ^ $_) * 0x100000001b3 for unpack("C*", $body);
-		print "kaUSE\x01\r\n" . pack("Q>", $sum) . $body;
-	' "$(base64 -d <<<"${1#SHA256:}=" | od -An -v -tx1 | tr -d ' \n')" "$2" "$3" "$4" >>"$db/private/usage.spool"
-}
-
-# make_killer: the library of killer.c, for this file's tests
-make_killer() {
-	gcc -D_GNU_SOURCE -shared -fPIC -O1 -o "$BATS_FILE_TMPDIR/killer.so" "$BATS_TEST_DIRNAME/killer.c" -ldl
-}
-
-# killed_at N ARG...: the tool, killed at its N-th call; its exit status
-killed_at() {
-	local n=$1
-	shift
-	KILL_AT=$n LD_PRELOAD=$BATS_FILE_TMPDIR/killer.so ASAN_OPTIONS=verify_asan_link_order=0 keyacct --dir "$db" "$@"
-}
-
-# whole DIR: it is a database of one piece
-whole() { "$BATS_TEST_DIRNAME/../whole" "$1"; }
-
 # as_nobody COMMAND...: without any right
 as_nobody() { setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs -- "$@"; }
 

@@ -96,6 +96,28 @@ again() {
 	keyacct key add student "$D/student.pub"
 }
 
+@test "a key loses the project, or goes with all that one import brought" {
+	key=$(fingerprint student)
+	keyacct key remove $key --keep-sessions
+	keyacct key add student --project $P "$D/student.pub"
+	keeps key set $key --title other
+	cuts key-reach key set $key --no-project $P
+	keyacct key remove $key
+	keyacct import --authorized-keys "$D/student.pub" --account student --origin old-host
+	again
+	keeps key remove --origin old-host --dry-run
+	cuts unknown-key key remove --origin old-host
+	keyacct key add student "$D/student.pub"
+}
+
+@test "an account is called otherwise, or what its removal would take is asked: nobody's session ends" {
+	keeps account remove student --dry-run
+	keeps account set student --name 'A Student' --email student@example.org
+	run keyacct account set student --handle pupil
+	[ "$output" = 'Account "pupil" is changed; its keys and memberships stay.' ]
+	keeps account set pupil --handle student
+}
+
 @test "a group loses the account, or goes" {
 	keyacct group add staff
 	keyacct group add-member staff student
