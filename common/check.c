@@ -1,6 +1,5 @@
 #include "common/check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,8 +60,7 @@ expect(struct check *c, enum ka_table table, const void *key, size_t keylen, con
 	memcpy(row.key, key, keylen);
 	row.keylen = keylen;
 	r = c->repair ? ka_store_put(c->store, table, key, keylen, payload, len) : KA_OK;
-	tell(c, table, &row, c->repair && r == KA_OK,
-	    r == KA_NOTFOUND ? "is missing" : "is missing, damaged or another's");
+	tell(c, table, &row, c->repair && r == KA_OK, "is missing, damaged or another's");
 	return r;
 }
 
@@ -97,13 +95,7 @@ check_project(struct check *c, const struct ka_row *row)
 	ka_table_be32(project.uid, uid);
 	if ((r = expect(c, KA_TABLE_UID, uid, sizeof(uid), project.id, KA_UUID_LEN)) != KA_OK)
 		return r;
-	if (project.uid >= KA_UID_FIRST && project.uid <= KA_UID_LAST &&
-	    project.uid >= ka_store_uid_counter(c->store)) {
-		if (c->repair)
-			r = ka_store_raise_uid_counter(c->store, project.uid + 1);
-		tell(c, KA_TABLE_META, row, c->repair, "is behind a uid that is in use");
-	}
-	if (r != KA_OK || (r = ka_store_check_name(c->store, &project)) == KA_OK)
+	if ((r = ka_store_check_name(c->store, &project)) == KA_OK)
 		return r;
 	if (r == KA_UNAVAIL)
 		return r;

@@ -21,7 +21,8 @@ enum phase { FREEZING, CLOSING, KILLED };
 
 struct ending {
 	struct ka_ending *result;
-	int fd; /* of the monitor; -1 when it has ended */
+	int fd; /* of the monitor; -1 when it has ended, or could not be looked at */
+	bool unseen;
 	enum phase phase;
 	int64_t since_ms; /* this phase */
 	pid_t alive;      /* one that was seen in this round, the monitor at last */
@@ -234,9 +235,9 @@ conclude(struct work *w, const char *run)
 	for (size_t t = 0; t < w->n; t++) {
 		struct ending *e = &w->endings[t];
 
-		e->result->ended = e->fd < 0 && e->alive == 0;
+		e->result->ended = e->fd < 0 && !e->unseen && e->alive == 0;
 		e->result->stuck = e->result->ended ? 0 : e->alive != 0 ? e->alive : w->trees[t].pid;
-		if (e->fd < 0)
+		if (e->fd < 0 && !e->unseen && e->alive == 0)
 			(void)ka_session_leave(run, e->result->entry.name);
 		note_stays(w, t);
 		if (e->fd >= 0)
@@ -253,6 +254,8 @@ begin(struct work *w, struct ka_ending *results, size_t n)
 
 		e->result = &results[i];
 		e->fd = ka_process_open(results[i].entry.pid, results[i].entry.start);
+		/* Only what is proven gone has ended: no descriptor may be left, or a sandbox may forbid it. */
+		e->unseen = e->fd < 0 && errno != ESRCH;
 		enter_phase(e, FREEZING);
 		w->entries[i] = results[i].entry;
 		w->trees[i] = (struct ka_tree){.uid = results[i].uid, .audit = KA_PROCESS_UNSET};

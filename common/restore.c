@@ -163,6 +163,13 @@ claim_uid(struct run *run, const struct ka_store_value *row)
 	ka_table_be32(project.uid, uid);
 	if (r == KA_OK || r == KA_NOTFOUND)
 		r = ka_store_get(run->store, KA_TABLE_UID, uid, sizeof(uid), &found);
+	/* Two people would own the same files. */
+	if (r == KA_NOTFOUND && run->r->check_uid != NULL && project.state != KA_PROJECT_DELETED) {
+		enum ka_result host = run->r->check_uid(project.uid, row->key, run->err);
+
+		if (host != KA_OK)
+			return host;
+	}
 	if (r == KA_NOTFOUND)
 		return ka_store_put(run->store, KA_TABLE_UID, uid, sizeof(uid), row->key, KA_UUID_LEN);
 	if (r != KA_OK || found.len != KA_UUID_LEN)

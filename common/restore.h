@@ -17,6 +17,8 @@ struct ka_restore {
 	gid_t gid;    /* the group under which the helper reads a file that has to be made anew */
 	bool force;   /* also when nothing tells which uids were handed out since */
 	bool dry_run; /* change nothing */
+	/* is it a user's of this host? NULL: nobody asks */
+	enum ka_result (*check_uid)(uint32_t uid, const uint8_t project[static KA_UUID_LEN], struct ka_error *err);
 	const struct ka_watch *watch;
 	/* what came of it: rows of what people change, each of them a change in the log */
 	uint64_t added, changed, removed;

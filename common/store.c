@@ -191,7 +191,8 @@ ka_store_catch_up(struct ka_store *s, struct ka_error *err)
 		return ka_store_damaged(s->names.path, r, err);
 	if (done.changes > s->meta.changes)
 		return ka_result_fail(err, KA_CORRUPT,
-		    "%s is newer than %s (was one of them restored alone?): restore both from the same backup",
+		    "%s is newer than %s (was one of them restored alone?): 'keyacct restore BACKUP' brings them "
+		    "together",
 		    s->names.path, s->access.path);
 	/* No uid that either file has seen is handed out again. */
 	if (done.uid_next > s->meta.uid_next)
@@ -262,7 +263,8 @@ open_for_writing(const char *dir, struct ka_store *s, struct ka_error *err)
 		return r;
 	if ((r = ka_store_read_meta(&s->access, &s->meta)) != KA_OK)
 		return ka_store_damaged(s->access.path, r, err);
-	return ka_store_catch_up(s, err);
+	/* What is late from before must not keep anybody's access from being taken away: the commit tries again. */
+	return (r = ka_store_catch_up(s, err)) == KA_UNAVAIL ? KA_OK : r;
 }
 
 static enum ka_result
@@ -331,11 +333,19 @@ ka_store_commit(struct ka_store *s, struct ka_error *err)
 
 	if ((r = ka_store_write_meta(&s->access, &s->meta)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	if ((r = ka_store_file_commit(&s->access, err)) != KA_OK ||
-	    (r = ka_store_settle(&s->access, &s->access_anew, err)) != KA_OK ||
+	if ((r = ka_store_file_commit(&s->access, err)) != KA_OK)
+		return r;
+	s->committed = true;
+	if ((r = ka_store_settle(&s->access, &s->access_anew, err)) != KA_OK ||
 	    (r = ka_store_file_begin(&s->access, err)) != KA_OK || (r = ka_store_catch_up(s, err)) != KA_OK)
 		return r;
 	return ka_store_settle(&s->names, &s->names_anew, err);
+}
+
+bool
+ka_store_has_committed(const struct ka_store *s)
+{
+	return s != NULL && s->committed;
 }
 
 /* Rows */

@@ -62,6 +62,12 @@ enum ka_result ka_store_open_mended(const char *dir, gid_t gid, bool force, cons
 enum ka_result ka_store_commit(struct ka_store *store, struct ka_error *err);
 
 /**
+ * ka_store_has_committed(store):
+ * Has any commit made its changes durable, whatever it returned about names.mdb? No for NULL.
+ */
+bool ka_store_has_committed(const struct ka_store *store);
+
+/**
  * ka_store_get(store, table, key, keylen, row), ka_store_next(store, table, prefix, prefixlen, row):
  * As ka_view_get and ka_view_next, inside the store's transaction. Not for KA_TABLE_BLOB and KA_TABLE_CHANGE.
  * Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL; KA_CORRUPT.

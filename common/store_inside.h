@@ -29,6 +29,7 @@ struct ka_store {
 	struct ka_store_anew access_anew, names_anew;
 	struct ka_meta meta; /* as it will be when this transaction commits */
 	uint64_t projected;  /* changes that names.mdb has */
+	bool committed;      /* something is durable in access.mdb */
 	/* what the changes are made by */
 	const char *verb;
 	uint32_t actor;

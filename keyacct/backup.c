@@ -3,6 +3,8 @@
  */
 #include "common/backup.h"
 
+#include <sys/stat.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 #include "common/restore.h"
 #include "keyacct/cli.h"
 #include "keyacct/cutoff.h"
+#include "keyacct/import.h"
 #include "keyacct/progress.h"
 #include "keyacct/show.h"
 
@@ -119,23 +122,49 @@ show_restored(const struct cli *cli, const struct ka_restore *r)
 	return CLI_DONE;
 }
 
+/* Who can write a backup decides who gets in, and by a link in it could have root write elsewhere. */
+static enum ka_result
+check_owner(const char *dir, struct ka_error *err)
+{
+	static const char *const names[] = {"", "/names.mdb", "/names.mdb-lock", "/private", "/private/access.mdb",
+	    "/private/access.mdb-lock", "/private/usage.mdb", "/private/usage.mdb-lock"};
+	char path[PATH_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%.4000s%s", dir, names[i]);
+		/* What is missing is for the restore itself to tell. The directory may be reached by a link. */
+		if ((i == 0 ? stat(path, &st) : lstat(path, &st)) != 0)
+			continue;
+		if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 || S_ISLNK(st.st_mode))
+			return ka_result_fail(err, KA_CONFLICT,
+			    "%s is a link, or others than root can write it, and so decide who gets in: copy the "
+			    "backup as "
+			    "root, and look at it",
+			    path);
+	}
+	return KA_OK;
+}
+
 static enum cli_status
 run_restore(struct cli *cli)
 {
-	struct ka_restore restore = {
-	    .force = cli_value(cli, "force", 0) != NULL, .dry_run = cli_value(cli, "dry-run", 0) != NULL};
+	struct ka_restore restore = {.force = cli_value(cli, "force", 0) != NULL,
+	    .dry_run = cli_value(cli, "dry-run", 0) != NULL,
+	    .check_uid = import_check_uid};
 	struct progress progress;
 	struct ka_error err = {""};
 	enum ka_result r;
 
-	if ((r = check_root(cli, &err)) != KA_OK || (r = cli_group(&restore.gid, &err)) != KA_OK)
+	if ((r = check_root(cli, &err)) != KA_OK || (r = cli_group(&restore.gid, &err)) != KA_OK ||
+	    (r = check_owner(cli->args[0], &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
 	progress_begin(&progress, cli);
 	restore.watch = &progress.watch;
 	r = ka_restore_run(cli->dir, cli->args[0], &restore, &err);
 	progress_end(&progress);
-	/* A backup may know less access than there was. */
-	if (r == KA_OK && !restore.dry_run)
+	/* A backup may know less access than there was; what failed behind the commit is no reason to leave it. */
+	if (!restore.dry_run)
 		cutoff_after_change(cli);
 	return r == KA_OK ? show_restored(cli, &restore) : cli_fail(cli, r, &err);
 }

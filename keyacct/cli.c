@@ -384,14 +384,17 @@ cli_open_for_change(const struct cli *cli, struct ka_store **store, struct ka_er
 enum cli_status
 cli_finish(const struct cli *cli, struct ka_store *store, enum ka_result r, struct ka_error *err)
 {
+	bool committed;
+
 	if (r == KA_OK)
 		r = ka_store_commit(store, err);
+	committed = ka_store_has_committed(store);
 	ka_store_close(store);
-	if (r != KA_OK)
-		return cli_fail(cli, r, err);
-	/* First the commit, then the registry: a login enters itself first and decides then, so one sees the other. */
-	cutoff_after_change(cli);
-	return CLI_DONE;
+	/* First the commit, then the registry: a login enters itself first and decides then, so one sees the other.
+	 * Also when names.mdb could not follow: the access is gone all the same. */
+	if (committed)
+		cutoff_after_change(cli);
+	return r == KA_OK ? CLI_DONE : cli_fail(cli, r, err);
 }
 
 enum ka_result

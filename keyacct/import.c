@@ -32,7 +32,8 @@ check_removal(struct run *run, struct ka_error *err)
 		    untold, untold > 1 ? "s" : "");
 	if (run->im.seen.n == 0 && cli_value(run->cli, "force", 0) == NULL && !run->dry)
 		return ka_result_fail(err, KA_CONFLICT,
-		    "%s names nothing, so everything would be removed: was the right database asked? say --force if it was",
+		    "%s names nothing, so everything would be removed: was the right database asked? say --force if it "
+		    "was",
 		    run->name);
 	if ((r = import_count_absent(&run->im, &absent, &all)) != KA_OK)
 		return ka_store_fail(run->im.store, r, err);

@@ -89,9 +89,6 @@ begin_key(struct import *im, json_t *object, const struct ka_sshkey *sshkey, str
 	if (!*found) {
 		*key = (struct ka_key){.state = KA_KEY_ACTIVE};
 		memcpy(key->account, account.id, KA_UUID_LEN);
-		/* What somebody added by hand stays that, and is not removed with what the label stands for. */
-		if (im->origin != NULL)
-			(void)snprintf(key->origin, sizeof(key->origin), "%s", im->origin);
 	}
 	return KA_OK;
 }
@@ -135,6 +132,9 @@ import_key_object(struct import *im, json_t *object, enum import_outcome *outcom
 	if ((r = begin_key(im, object, &sshkey, &key, &found, err)) != KA_OK ||
 	    (r = read_fields(object, &key, err)) != KA_OK)
 		return r;
+	/* What somebody added by hand stays that, and is not removed with what the label stands for. */
+	if (!found && im->origin != NULL && key.origin[0] == '\0')
+		(void)snprintf(key.origin, sizeof(key.origin), "%s", im->origin);
 	if ((r = read_projects(im, named, &projects, &n, err)) == KA_OK) {
 		key.named = projects != NULL;
 		r = import_key(im, &key, found, &sshkey, projects, n, outcome, err);

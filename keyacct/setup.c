@@ -16,6 +16,7 @@
 #include "keyacct/cli.h"
 #include "keyacct/host_files.h"
 #include "keyacct/run.h"
+#include "keyacct/show.h"
 
 #define FILE_MAX (1024 * 1024)
 
@@ -41,8 +42,15 @@ static enum ka_result
 path_of(const struct setup *s, const char *name, char path[static PATH_MAX], struct ka_error *err)
 {
 	int n = snprintf(path, PATH_MAX, "%s%s", s->root, name);
+	char real[PATH_MAX], root[PATH_MAX];
 
-	return n > 0 && n < PATH_MAX ? KA_OK : ka_result_fail(err, KA_INVALID, "--root is too long");
+	if (n <= 0 || n >= PATH_MAX)
+		return ka_result_fail(err, KA_INVALID, "--root is too long");
+	/* A link in an image means a file of the image; followed from here, it would mean one of this host. */
+	if (s->image && realpath(path, real) != NULL && realpath(s->root, root) != NULL &&
+	    (strncmp(real, root, strlen(root)) != 0 || real[strlen(root)] != '/'))
+		return ka_result_fail(err, KA_CONFLICT, "%s leads out of the image, to %s: make it a file", path, real);
+	return KA_OK;
 }
 
 /* The text of a file; NULL when it is missing. */
@@ -192,13 +200,16 @@ plan(struct setup *s, struct ka_error *err)
 }
 
 static void
-show_diff(const struct file *f)
+show_diff(const struct setup *s, const struct file *f)
 {
+	char path[PATH_MAX];
+	struct ka_error err;
 	const char *argv[] = {
-	    "diff", "-u", "--label", f->path, "--label", f->path, f->old != NULL ? f->path : "/dev/null", "-", NULL};
-	const char *gone[] = {"diff", "-u", "--label", f->path, "--label", "/dev/null", f->path, "/dev/null", NULL};
+	    "diff", "-u", "--label", f->path, "--label", f->path, f->old != NULL ? path : "/dev/null", "-", NULL};
+	const char *gone[] = {"diff", "-u", "--label", f->path, "--label", "/dev/null", path, "/dev/null", NULL};
 
-	(void)run_program(f->new != NULL ? argv : gone, f->new, NULL);
+	if (path_of(s, f->path, path, &err) == KA_OK)
+		(void)run_program(f->new != NULL ? argv : gone, f->new, NULL);
 }
 
 /* Is it right? */
@@ -380,6 +391,18 @@ prepare(struct setup *s, struct ka_error *err)
 	return s->image || s->undo ? KA_OK : check_sshd(false, err);
 }
 
+/* For scripts: which files differ from what is wanted, and whether they were changed. */
+static enum cli_status
+show_in_service(const struct setup *s, bool done)
+{
+	json_t *paths = json_array();
+
+	for (size_t i = 0; i < FILES; i++)
+		if (is_changed(nth(s, i)))
+			(void)json_array_append_new(paths, json_string(nth(s, i)->path));
+	return show_object(s->cli, json_pack("{s:o,s:b}", "files", paths, "changed", done), NULL);
+}
+
 static enum cli_status
 change(struct setup *s)
 {
@@ -389,15 +412,17 @@ change(struct setup *s)
 
 	for (size_t i = 0; i < FILES; i++)
 		changed = is_changed(&files[i]) || changed;
+	if (s->cli->json && !changed)
+		return show_in_service(s, false);
 	if (!changed) {
 		(void)puts(s->undo ? "keyacct is not in service here." : "keyacct is in service here already.");
 		return CLI_DONE;
 	}
-	for (size_t i = 0; i < FILES; i++)
+	for (size_t i = 0; i < FILES && !s->cli->json; i++)
 		if (is_changed(nth(s, i)))
-			show_diff(nth(s, i));
+			show_diff(s, nth(s, i));
 	if (cli_value(s->cli, "print", 0) != NULL)
-		return CLI_DONE;
+		return s->cli->json ? show_in_service(s, false) : CLI_DONE;
 	if (cli_value(s->cli, "yes", 0) == NULL && isatty(STDIN_FILENO) != 1)
 		return cli_fail(s->cli, ka_result_fail(&err, KA_INVALID, "nothing was changed: say --yes"), &err);
 	if (!is_wanted(s)) {
@@ -406,10 +431,15 @@ change(struct setup *s)
 	}
 	if ((r = apply(s, &err)) != KA_OK)
 		return cli_fail(s->cli, r, &err);
-	(void)puts(s->undo ? "keyacct is out of service. Now: systemctl reload ssh"
-			   : "keyacct is in service. Now: systemctl reload ssh; then log in as root in a second "
-			     "window, before you "
-			     "close this one.");
+	if (s->cli->json)
+		return show_in_service(s, true);
+	(void)puts(
+	    s->undo
+		? "keyacct is out of service. Now: systemctl reload ssh; systemctl disable --now keyacct-sweep.timer"
+		: "keyacct is in service. Now: systemctl reload ssh; systemctl enable --now keyacct-sweep.timer; then "
+		  "log in as root in a second "
+		  "window, before you "
+		  "close this one.");
 	return CLI_DONE;
 }
 

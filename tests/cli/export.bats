@@ -77,7 +77,7 @@ rich() {
 	fields() { jq -r "select(.type == \"$1\") | keys_unsorted | join(\" \")" "$BATS_TEST_TMPDIR/lines" | sort -u; }
 	same "type id handle name email state created" "$(fields account)"
 	same "type id name created accounts" "$(fields group)"
-	same "type id title state ssh agent uid home shell created" "$(fields project)"
+	same "type id title state ssh agent tcp x11 pty sftp_only uid home shell created" "$(fields project)"
 	same "type project account role not_before expires created
 type project group role not_before expires created" "$(fields member)"
 	same "type fingerprint fingerprint_md5 key_type bits title account state tags note origin hosts from created not_before expires key

@@ -233,28 +233,6 @@ names_are_compared(void **state)
 	assert_int_equal(check(false).n, 0);
 }
 
-/* A counter behind a uid that is in use would hand it out again. */
-static void
-uid_counter_is_compared(void **state)
-{
-	struct ka_project far = other;
-	uint8_t payload[KA_RECORD_MAX], uid[4];
-	uint32_t next;
-	size_t len;
-
-	(void)state;
-	/* The very next one. */
-	far.uid = ka_store_uid_counter(f.store);
-	assert_int_equal(ka_record_put_project(&far, payload, &len), KA_OK);
-	assert_int_equal(ka_store_put(f.store, KA_TABLE_PROJECT, far.id, KA_UUID_LEN, payload, len), KA_OK);
-	ka_table_be32(far.uid, uid);
-	assert_int_equal(ka_store_put(f.store, KA_TABLE_UID, uid, sizeof(uid), far.id, KA_UUID_LEN), KA_OK);
-	assert_true(check(true).n > 0);
-	fixture_commit(&f);
-	assert_int_equal(ka_store_next_uid(f.store, &next), KA_OK);
-	assert_int_equal(next, far.uid + 1);
-}
-
 int
 main(void)
 {
@@ -264,7 +242,6 @@ main(void)
 	    cmocka_unit_test_setup_teardown(orphans_are_removed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reach_of_a_key_for_all_is_removed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(names_are_compared, setup, teardown),
-	    cmocka_unit_test_setup_teardown(uid_counter_is_compared, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
