@@ -297,8 +297,8 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 }
 
 @test "the README puts cron and atd into service and out of it, byte for byte" {
-	commands Jobs >"$BATS_TEST_TMPDIR/in.sh"
-	commands 'Out of service' | grep '^for s in cron atd' >"$BATS_TEST_TMPDIR/out.sh"
+	readme_lines Jobs >"$BATS_TEST_TMPDIR/in.sh"
+	readme_lines 'Out of service' | grep '^for s in cron atd' >"$BATS_TEST_TMPDIR/out.sh"
 	cp -p /etc/pam.d/cron /etc/pam.d/atd "$BATS_TEST_TMPDIR/"
 	bash -e "$BATS_TEST_TMPDIR/in.sh"
 	for service in cron atd; do
