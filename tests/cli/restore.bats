@@ -201,6 +201,25 @@ next_is_new() {
 	same "" "$stderr"
 }
 
+@test "who still has the lost file open keeps its lock file, and the new one has its own" {
+	fill
+	for file in $db/private/access.mdb $db/names.mdb; do
+		exec 7<"$file-lock"
+		rm "$file"
+		k restore "$copy" 2>/dev/null
+		[ ! "$file-lock" -ef /proc/self/fd/7 ]
+		exec 7<&-
+		exec 7<"$file-lock"
+		echo damage >"$file"
+		k restore "$copy" 2>/dev/null
+		[ ! "$file-lock" -ef /proc/self/fd/7 ]
+		[ "$file.damaged-lock" -ef /proc/self/fd/7 ]
+		exec 7<&-
+		same "" "$(find $db -name '*.restored*')"
+	done
+	whole $db
+}
+
 @test "a lost names.mdb: it is made anew out of access.mdb" {
 	fill
 	change

@@ -126,6 +126,19 @@ fill(void)
 	assert_int_equal(ka_model_remove_project(f.store, &gone, &err), KA_OK);
 }
 
+/* Tables of more than one page. */
+static void
+fill_pages(void)
+{
+	for (int i = 0; i < 80; i++) {
+		struct ka_account account = {.state = KA_ACCOUNT_ACTIVE};
+
+		(void)snprintf(account.handle, sizeof(account.handle), "student-number-%016d", i);
+		(void)snprintf(account.name, sizeof(account.name), "%060d", i);
+		assert_int_equal(ka_model_add_account(f.store, &account, NULL), KA_OK);
+	}
+}
+
 /* Damage */
 
 static void
@@ -162,7 +175,7 @@ no_wrong_byte_is_restored(void **state)
 
 		(void)snprintf(path, sizeof(path), "%s/%s", copy, files[i]);
 		assert_int_equal(stat(path, &st), 0);
-		for (off_t at = 0; at < st.st_size; at += at % 4096 < 168 && at < 8192 ? 1 : at % 4096 < 40 ? 3 : 251) {
+		for (off_t at = 0; at < st.st_size; at += at < 8192 && at % 4096 < 168 ? 1 : 167) {
 			struct ka_restore r = {.dry_run = true};
 			struct ka_error err = {""};
 			struct ka_sound sound;
@@ -181,6 +194,121 @@ no_wrong_byte_is_restored(void **state)
 	}
 	assert_true(refused[0] > 40);
 	assert_true(refused[1] > 10);
+	fixture_open(&f);
+}
+
+/* What LMDB's pages look like: LMDB 0.9.24 mdb.c, MDB_page and MDB_node. */
+enum { PAGE = 4096, BRANCH = 1, LEAF = 2, FLAGS = 10, LOWER = 12, POINTERS = 16, NODE_KEY = 8 };
+
+static uint8_t image[1 << 20];
+static size_t image_len;
+
+static uint16_t
+load16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] | at[1] << 8);
+}
+
+static void
+load_image(const char *path)
+{
+	FILE *in = fopen(path, "r");
+
+	assert_non_null(in);
+	image_len = fread(image, 1, sizeof(image), in);
+	(void)fclose(in);
+}
+
+static void
+store_image(const char *path)
+{
+	FILE *out = fopen(path, "r+");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(image, 1, image_len, out), image_len);
+	assert_int_equal(fclose(out), 0);
+}
+
+/* The page of that kind in which the ${nth} node's key begins with ${key}, if there is one behind it. */
+static uint8_t *
+find_page(int flags, const char *key, size_t *nth)
+{
+	for (uint8_t *page = image + 2 * PAGE; page < image + image_len; page += PAGE)
+		for (size_t i = 0; load16(page + FLAGS) == flags && POINTERS + 2 * (i + 1) < load16(page + LOWER);
+		     i++) {
+			const uint8_t *node = page + load16(page + POINTERS + 2 * i);
+
+			*nth = i;
+			if (memcmp(node + NODE_KEY, key, strlen(key)) == 0)
+				return page;
+		}
+	fail_msg("no page with %s", key);
+	return NULL;
+}
+
+static void
+lose_last_row(void)
+{
+	size_t nth;
+	uint8_t *page = find_page(LEAF, "student-number-", &nth);
+
+	page[LOWER] = (uint8_t)(page[LOWER] - 2);
+}
+
+static void
+repeat_row(void)
+{
+	size_t nth;
+	uint8_t *page = find_page(LEAF, "student-number-", &nth);
+
+	memcpy(page + POINTERS + 2 * (nth + 1), page + POINTERS + 2 * nth, 2);
+}
+
+/* A table that an older version does not have seems to be missing; in its place its neighbour is named twice. */
+static void
+lose_table(void)
+{
+	size_t nth;
+	uint8_t *page = find_page(LEAF, "group_member", &nth);
+
+	memcpy(page + POINTERS + 2 * nth, page + POINTERS + 2 * (nth + 1), 2);
+}
+
+/* An inner page sends everything to the left. */
+static void
+lead_astray(void)
+{
+	size_t nth;
+	uint8_t *page = find_page(BRANCH, "", &nth);
+
+	memset(page + load16(page + POINTERS + 2 * (nth + 1)) + NODE_KEY, 0xff, KA_UUID_LEN);
+}
+
+/* Every row's checksum is right, and still it is not the table that was written. */
+static void
+wrong_ways_are_damage(void **state)
+{
+	static void (*const ways[])(void) = {lose_last_row, repeat_row, lose_table, lead_astray};
+	char path[128];
+
+	(void)state;
+	fill();
+	fill_pages();
+	back_up_as(true);
+	(void)snprintf(path, sizeof(path), "%s/private/access.mdb", copy);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct ka_sound sound;
+
+		load_image(path);
+		ways[i]();
+		run_command("cp '%s' '%s.sound'", path, path);
+		store_image(path);
+		if (ka_sound_check(copy, KA_FILE_ACCESS, NULL, &sound) != KA_CORRUPT)
+			fail_msg("way %zu: %s", i, sound.err.text);
+		run_command("mv '%s.sound' '%s'", path, path);
+		assert_int_equal(ka_sound_check(copy, KA_FILE_ACCESS, NULL, &sound), KA_OK);
+		assert_int_equal(sound.rows[KA_TABLE_ACCOUNT], 82);
+	}
 	fixture_open(&f);
 }
 
@@ -260,6 +388,17 @@ an_ended_check_is_no_damage(void **state)
 /* The change log */
 
 static void
+put_settings(const struct ka_settings *settings)
+{
+	uint8_t payload[KA_RECORD_MAX];
+	size_t len;
+
+	assert_int_equal(ka_record_put_settings(settings, payload, &len), KA_OK);
+	assert_int_equal(
+	    ka_store_change(f.store, KA_TABLE_SETTINGS, KA_SETTINGS_KEY, strlen(KA_SETTINGS_KEY), payload, len), KA_OK);
+}
+
+static void
 every_difference_is_in_the_log(void **state)
 {
 	struct ka_account owner = fixture_account(&f, "owner"), student = fixture_account(&f, "student"), later;
@@ -308,6 +447,40 @@ every_difference_is_in_the_log(void **state)
 	assert_int_equal(change.table, KA_TABLE_ACCOUNT);
 }
 
+/* Settings are what people change, too; and a copy without them has the defaults. */
+static void
+settings_come_back(void **state)
+{
+	struct ka_settings settings;
+	struct ka_restore r;
+
+	(void)state;
+	back_up();
+	fixture_open(&f);
+	ka_record_default_settings(&settings);
+	settings.rsa_bits_min = 4096;
+	put_settings(&settings);
+	fixture_commit(&f);
+	fixture_close(&f);
+	r = restore();
+	assert_int_equal(r.removed, 1);
+	assert_int_equal(ka_store_settings(f.store, &settings), KA_OK);
+	assert_int_equal(settings.rsa_bits_min, 2048);
+	settings.rsa_bits_min = 3072;
+	put_settings(&settings);
+	run_command("rm -r '%s'%s", copy, "");
+	back_up();
+	fixture_open(&f);
+	settings.rsa_bits_min = 4096;
+	put_settings(&settings);
+	fixture_commit(&f);
+	fixture_close(&f);
+	r = restore();
+	assert_int_equal(r.changed, 1);
+	assert_int_equal(ka_store_settings(f.store, &settings), KA_OK);
+	assert_int_equal(settings.rsa_bits_min, 3072);
+}
+
 /* Keys of the longest kind are longer than the rows that readers see. */
 static void
 long_keys_come_back(void **state)
@@ -350,9 +523,11 @@ next_uid(void)
 static void
 the_higher_counter_stands(void **state)
 {
+	uint32_t uid;
+
 	(void)state;
 	(void)next_uid();
-	(void)next_uid();
+	assert_int_equal(ka_store_next_uid(f.store, &uid), KA_OK); /* handed out, and seen by nobody since */
 	back_up();
 	/* The database behind the copy. */
 	run_command("rm -rf '%s'%s", f.dir, "");
@@ -533,6 +708,9 @@ use_is(uint8_t mark, uint64_t count, int64_t at_s)
 static void
 uses_are_merged(void **state)
 {
+	struct ka_restore dry = {.dry_run = true};
+	struct ka_error err = {""};
+
 	(void)state;
 	append_use(1, 1000, 3); /* lost since */
 	append_use(2, 1000, 3); /* fewer since, but later */
@@ -542,6 +720,8 @@ uses_are_merged(void **state)
 	append_use(2, 2000, 2);
 	append_use(3, 2000, 4);
 	append_use(4, 2000, 1); /* new since */
+	assert_int_equal(restore_as(&dry, &err), KA_OK);
+	use_is(1, 0, 0);
 	(void)restore();
 	use_is(1, 3, 1000);
 	use_is(2, 3, 2000);
@@ -557,9 +737,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(no_wrong_byte_is_restored, setup, teardown),
+	    cmocka_unit_test_setup_teardown(wrong_ways_are_damage, setup, teardown),
 	    cmocka_unit_test_setup_teardown(newer_versions_are_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_ended_check_is_no_damage, setup, teardown),
 	    cmocka_unit_test_setup_teardown(every_difference_is_in_the_log, setup, teardown),
+	    cmocka_unit_test_setup_teardown(settings_come_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(long_keys_come_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_higher_counter_stands, setup, teardown),
 	    cmocka_unit_test_setup_teardown(uids_of_another_database_are_refused, setup, teardown),
