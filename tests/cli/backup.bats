@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # keyacct backup: a whole copy at any time, or none.
 load helpers
+load killer
 
 setup_file() {
 	make_keys owner student

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # keyacct restore: the database as it was, in one step; nothing comes back that must not, and nothing is used twice.
 load helpers
+load killer
 
 setup_file() {
 	make_keys owner student
