@@ -48,7 +48,7 @@ STATIC       = $(if $(SANITIZE),,-static-pie)
 # What NSS, PAM and the helper are made of: libc alone.
 CORE   := uuid time base64 fingerprint text address table policy record view access logline spool process session result
 # What only root's tool may use: liblmdb, libcrypto.
-ADMIN  := lock store_file store_file_whole store store_create store_mend sound backup restore catalog registration \
+ADMIN  := lock store_file store_file_whole store store_names store_create store_mend sound backup restore catalog registration \
           membership model settings check usage sshkey paste registry tree ending
 TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
 TOOL   := $(filter-out keyacct-keys,$(TOOL))

@@ -2,8 +2,8 @@
 #define KA_STORE_INSIDE_H
 /*
  * What the files of common/store share, and nobody else includes: store.c (opening, rows, changes, commit),
- * store_create.c (an empty database) and store_mend.c (a new file in the place of a lost one). Thread safety: none, as
- * the store.
+ * store_names.c (the projection into names.mdb), store_create.c (an empty database) and store_mend.c (a new file in the
+ * place of a lost one). Thread safety: none, as the store.
  */
 #include <limits.h>
 #include <stdint.h>
@@ -57,10 +57,12 @@ enum ka_result ka_store_damaged(const char *path, enum ka_result r, struct ka_er
  * ka_store_catch_up(store, err):
  * Bring names.mdb up to access.mdb. Returns KA_OK; KA_UNAVAIL; KA_CORRUPT, also when names.mdb is the newer one.
  *
+ * ka_store_read_pruned(store, pruned): how far the log was pruned; all zero when never. KA_OK; KA_UNAVAIL; KA_CORRUPT.
  * ka_store_write_pruned(file, last): the log begins behind the change ${last}. Returns KA_OK; KA_UNAVAIL.
  */
 enum ka_result ka_store_new(struct ka_store **store, struct ka_error *err);
 enum ka_result ka_store_catch_up(struct ka_store *store, struct ka_error *err);
+enum ka_result ka_store_read_pruned(struct ka_store *store, struct ka_pruned *pruned);
 enum ka_result ka_store_write_pruned(struct ka_store_file *file, uint64_t last);
 
 /**

@@ -37,7 +37,10 @@ run_list(struct cli *cli)
 	warn_strange(cli, &reg);
 	ka_registry_free(&reg);
 	if (r == KA_OK)
-		return show_list(cli, rows, sessions_columns, "No session is open.");
+		return show_list(cli, rows, sessions_columns,
+		    cli_value(cli, "project", 0) != NULL || cli_value(cli, "account", 0) != NULL
+			? "No open session fits."
+			: "No session is open.");
 	json_decref(rows);
 	return cli_fail(cli, r, &err);
 }
