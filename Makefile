@@ -87,6 +87,10 @@ $B/pam_keyacct.so: $(patsubst %.c,$B/obj/%.o,$(wildcard pam_keyacct/*.c)) $(CORE
 	$(LINK) -shared -Wl,--version-script=pam_keyacct/pam_keyacct.map -o $@ $(filter %.o %.a,$^) -lpam -lcrypto
 $B/keyacct-keys: $B/obj/keyacct/keyacct-keys.o $(CORE_A)
 	$(LINK) $(STATIC) -o $@ $^
+# What the tests reach of the tool.
+$B/libkeyacct-tool.a: $(patsubst %,$B/obj/keyacct/%.o,$(filter-out main,$(TOOL)))
+	rm -f $@ && ar rcs $@ $^
+
 $B/keyacct: $(TOOL:%=$B/obj/keyacct/%.o) $(ADMIN_A) $(CORE_A)
 	$(LINK) -pie -o $@ $^ $(ADMINLIB) -ljansson -lsmartcols -lpam
 

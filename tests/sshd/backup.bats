@@ -104,7 +104,11 @@ whole() { "$BATS_TEST_DIRNAME/../whole" "$1"; }
 	log_mark
 	denied student $Q
 	[[ $(log_since) == *" refused project=$Q account=student "*"reason=project-deleted"* ]]
-	let_go
+	# Who was in it is out.
+	status=0
+	wait "$held" || status=$?
+	exec 9>&-
+	[ "$status" -eq 255 ]
 	[ "$(stat -c %U "/projects/$(hyphened $Q)/mine")" = $Q ]
 	R=$(new_project student)
 	enters student $R
