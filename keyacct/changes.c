@@ -460,8 +460,7 @@ run_prune(const struct cli *cli)
 			cli_value(cli, "prune", 0)),
 		    &err);
 	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
-	    ((r = find_older(store, &pruned, &n)) != KA_OK ||
-		(n > 0 && (r = ka_store_prune_changes(store, &pruned)) != KA_OK)))
+	    ((r = find_older(store, &pruned, &n)) != KA_OK || (r = ka_store_prune_changes(store, &pruned)) != KA_OK))
 		(void)ka_store_fail(store, r, &err);
 	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;

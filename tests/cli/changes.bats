@@ -149,6 +149,9 @@ import: settings {"rsa_bits":2048,"git_author":false} {"rsa_bits":3072,"git_auth
 	same "$project" "$(added project)"
 	same "$member" "$(added member)"
 	same "$key" "$(added key)"
+	# Which projects a key is for are entries of their own, so the row itself says whether there are any.
+	k key add student --project $id "$(pub other)" >/dev/null
+	same "all named" "$(value '[.[] | select(.what.type == "key") | .after.reach] | join(" ")' changes)"
 	same "$group" "$(added group)"
 	same "$account" "$(k --json changes | jq '[.[] | select(.what.handle == "student" and .what.type == "account") | .after]' | rows)"
 	k group remove staff >/dev/null
@@ -156,7 +159,7 @@ import: settings {"rsa_bits":2048,"git_author":false} {"rsa_bits":3072,"git_auth
 	same "$group" "$(removed group)"
 	same "$account" "$(removed account)"
 	same "$member" "$(removed member)"
-	same "$key" "$(removed key)"
+	same "$key" "$(k --json changes | jq '[.[] | select(.what.title == "student@laptop" and .after == null) | .before]' | rows)"
 }
 
 @test "what goes along with a removed account, project or group is all there" {
@@ -218,6 +221,7 @@ project null {\"state\":\"deleted\"}" "$(new '"\(.what.type) \(.what.handle) \(.
 	same '{"uid":4321,"user":"admin","sudo_user":"admin"}' "$(k --json changes --limit 1 | jq -c '.[0].by')"
 	try 0 k changes --limit 1
 	has "  admin  "
+	same "root admin" "$(value '"\(.[0].by.user) \(.[-1].by.user)"' changes)"
 	userdel admin
 	same '{"uid":4321,"user":null,"sudo_user":"admin"}' "$(k --json changes --limit 1 | jq -c '.[0].by')"
 	try 0 k changes --limit 1
@@ -225,14 +229,14 @@ project null {\"state\":\"deleted\"}" "$(new '"\(.what.type) \(.what.handle) \(.
 }
 
 @test "the list for people: one line for each entry, the newest last" {
-	k project set $id --title 'The "sea"' >/dev/null
+	k project set $id --title 'The "seä"' >/dev/null
 	k project set $id --ssh off >/dev/null
 	k member add $id student --expires 2100-01-01 >/dev/null
 	k key add student --title laptop "$(pub student)" >/dev/null
 	try 0 k changes --limit 4
 	same 4 "${#lines[@]}"
-	same "root project set project 829e7b56 \"The \\\"sea\\\"\": title: \"Climate\" -> \"The \\\"sea\\\"\"
-root project set project 829e7b56 \"The \\\"sea\\\"\": ssh: yes -> no
+	same "root project set project 829e7b56 \"The \\\"seä\\\"\": title: \"Climate\" -> \"The \\\"seä\\\"\"
+root project set project 829e7b56 \"The \\\"seä\\\"\": ssh: yes -> no
 root member add member student of project 829e7b56: added (role: \"collaborator\", expires: \"2100-01-01T00:00:00Z\")
 root key add key ${print:0:15} \"laptop\" of student: added (key_type: \"ssh-ed25519\", bits: 256, state: \"active\", reach: \"all\")" \
 		"$(sed -E 's/^ +[0-9]+  [0-9-]{10}T[0-9:]{8}Z +//; s/  +/ /g' <<<"$output")"
@@ -381,30 +385,50 @@ next_line() { read -r -t 60 -u 7 line; }
 }
 
 @test "--follow with filters, JSON and a limit" {
-	k member add $id outsider
+	k member add $id student
+	k member remove $id student
 	follow --json --command 'member' --limit 1
+	# Only the last of what was there; it is watching now.
 	next_line
-	# Both are there or not: only the second passes.
+	same "{\"seq\":$((last + 2)),\"command\":\"member remove\"}" "$(jq -c '{seq, command}' <<<"$line")"
+	# Only the second passes.
 	k account add someone
 	k member add $id student
 	next_line
-	same "{\"seq\":$((last + 3)),\"command\":\"member add\"}" "$(jq -c '{seq, command}' <<<"$line")"
+	same "{\"seq\":$((last + 4)),\"command\":\"member add\"}" "$(jq -c '{seq, command}' <<<"$line")"
 	SUDO_USER=platform k member remove $id student
 	next_line
 	same "platform student" "$(jq -r '"\(.by.sudo_user) \(.what.handle)"' <<<"$line")"
 }
 
+@test "--follow --limit 0 shows only what comes" {
+	follow --limit 0
+	n=0
+	# Nothing tells when it watches: the first change behind that is shown.
+	until read -r -t 1 -u 7 line; do
+		n=$((n + 1))
+		[ $n -le 60 ]
+		k project set $id --title "$n"
+	done
+	[ "$(awk '{print $1}' <<<"$line")" -gt "$last" ]
+}
+
 @test "--follow goes on with an account that is removed, and with a database that is replaced" {
 	cp "$db/private/access.mdb" "$BATS_TEST_TMPDIR/old"
 	cp "$db/names.mdb" "$BATS_TEST_TMPDIR/names"
+	k member add $id student
 	follow --account student --limit 1
 	next_line
+	[[ $line == *"member add"* ]]
 	k account suspend student
 	next_line
 	[[ $line == *"account suspend"* ]]
+	# What comes has no limit.
 	k account remove student
-	next_line
-	[[ $line == *"account remove"* ]]
+	for what in member account; do
+		next_line
+		[[ $line == *"account remove"*"$what student"* ]]
+	done
 	mv "$BATS_TEST_TMPDIR/names" "$db/names.mdb"
 	mv "$BATS_TEST_TMPDIR/old" "$db/private/access.mdb"
 	k member add $id student
@@ -434,9 +458,9 @@ next_line() { read -r -t 60 -u 7 line; }
 @test "--follow keeps no transaction open while it waits" {
 	follow
 	for n in $(seq "$last"); do next_line; done
-	# The reader table is empty once it waits; it waits for good.
-	until mdb_stat -n -r "$db/private/access.mdb" | grep -q '(no active readers)'; do :; done
-	kill -0 "$follower"
+	# Once it waits it has no file of the database open; it waits for good.
+	timeout 60 bash -c "while ls -l /proc/$follower/fd | grep -q mdb; do :; done"
+	ls -l /proc/$follower/fd | grep -q inotify
 }
 
 @test "--follow: what does not go with it, and a database that is not there" {
