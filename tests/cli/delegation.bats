@@ -167,6 +167,7 @@ refute() { if "$@"; then return 1; fi; }
 		"member add $id student --role owner" "project add --owner owner" "member add $id @staff" "member remove $id @staff" "member add $id student --expires=never --role=owner" \
 		"key add owner --title=x -" "key add owner --from=0.0.0.0/0 -" "key add owner --expires=never -" "key add owner --note=x -" \
 		"key add owner - --project=$id" "key add owner - --expires=+30d" "key add owner -- -" \
+		"key add owner - -" "key add owner - --project=$id -" "key add owner - --expires=+30d -" \
 		"key list --csv" "key list --tag x" "key list owner student" "key list --project=829e7b56" \
 		"key remove SHA256:nThbg6kX" "key remove $print --account=owner --force" "explain $id $print --from=host" "explain $id $print --at=1"; do
 		# shellcheck disable=SC2086
@@ -175,19 +176,34 @@ refute() { if "$@"; then return 1; fi; }
 }
 
 @test "ids are whole, handles are handles, times are times" {
-	for word in 829e7b56 "${id}0" "0$id" "${id%?}" "${id^^}" "$id/" "$id*" "../$id" "" "*" "-" "--" ; do
+	for word in 829e7b56 "${id}0" "${id%?}" "${id^^}" "$id/" "../$id" "" "*"; do
+		denied keyacct --json project add "$word"
 		denied keyacct --json project archive "$word"
 		denied keyacct --json member add "$word" student
+		denied keyacct --json member remove "$word" student
+		denied keyacct --json account add someone --id="$word"
+		denied keyacct --json key add owner --project="$word" -
+		denied keyacct --json key list --project="$word"
+		denied keyacct --json explain "$word" "$print"
 	done
 	for word in Owner owner/x /owner -owner --owner ./owner 'owner*' 'own?r' 'owner;id' "owner'" 'owner"' 'owner$x' 'owner\' 'öwner' '' '@staff' \
 		"$(printf 'a%.0s' {1..65})" $'\xff'; do
 		denied keyacct --json account suspend "$word"
 		denied keyacct --json member add $id "$word"
+	done
+	for word in Owner ../owner -owner 'own?r' '' '@staff'; do
+		denied keyacct --json account add "$word"
+		denied keyacct --json project add --owner="$word"
+		denied keyacct --json member remove $id "$word"
 		denied keyacct --json key add "$word" -
+		denied keyacct --json key list "$word"
+		denied keyacct --json key remove "$print" --account="$word"
 	done
 	for word in 90d -90d +90m +90 + 2026-1-1 2026-01-01T00:00:00 tomorrow "2026-01-01 12:00:00Z" +999999d '' Never; do
 		denied keyacct --json member add $id student --expires="$word"
 		denied keyacct --json member add $id student --not-before="$word"
+		denied keyacct --json key add owner --expires="$word" -
+		denied keyacct --json explain $id "$print" --at="$word"
 	done
 }
 
