@@ -89,6 +89,8 @@ the_student_is_out() {
 	type_in student 'setsid sleep 7001 >/dev/null 2>&1 </dev/null; (sleep 7002 &); nohup sleep 7003 >/dev/null 2>&1 & echo re''ady'
 	wait_until says student ready
 	wait_until runs 'sleep 7001'
+	wait_until runs 'sleep 7002'
+	wait_until runs 'sleep 7003'
 	left=$(pgrep -f '^sleep 7001$')
 	# Neither is the neighbour's, and the shell's terminal tells about the other two.
 	run keyacct session end --account student
@@ -228,7 +230,8 @@ the_student_is_out() {
 	pause_over
 	keyacct member add $P student
 	[ "$status" -eq 0 ]
-	[[ ${lines[1]} == "Ended the session "*": not-member" ]]
+	# Behind what the project still runs.
+	[[ ${lines[-1]} == "Ended the session "*": not-member" ]]
 	the_student_is_out
 	refute says student ran
 	[ ! -e "/projects/$(hyphened $P)/began" ]
@@ -242,7 +245,7 @@ the_student_is_out() {
 	[ "$(keyacct --json who --key "$(fingerprint student)" | jq -r '.[0].handle')" = null ]
 	run keyacct member remove $P student
 	keyacct member add $P student
-	[[ ${lines[1]} == "Ended the session $entry of \"-\" in $P, "*": not-member" ]]
+	[[ ${lines[-1]} == "Ended the session $entry of \"-\" in $P, "*": not-member" ]]
 	the_student_is_out
 }
 
