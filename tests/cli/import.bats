@@ -185,6 +185,17 @@ changes() {
 	done
 }
 
+@test "when something was made null does not take away" {
+	a_platform | jq -c '.created = "2020-01-02T03:04:05Z"' | k import - >/dev/null
+	before=$(k export)
+	imports "0 0 11 0 0" < <(a_platform | jq -c '.created = null')
+	same "$before" "$(k export)"
+	db=$BATS_TEST_TMPDIR/new
+	keyacct --dir "$db" init >/dev/null
+	imports "11 0 0 0 0" < <(a_platform | jq -c '.created = null')
+	same 0 "$(k export | jq -r 'select(has("created") and .created == null) | .type' | wc -l)"
+}
+
 @test "key: projects narrow it down, widen it, and exchange" {
 	a_platform | k import - >/dev/null
 	k member add $P2 owner

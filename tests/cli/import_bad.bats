@@ -281,7 +281,7 @@ each() {
 }
 
 @test "in JSON there are at most 1,000 refusals, each with a whole sentence" {
-	for n in $(seq 1003); do echo "{\"type\":\"$(printf 'é%.0s' $(seq $((n % 50))))\"}"; done >"$BATS_TEST_TMPDIR/lines"
+	for n in $(seq 1003); do echo "{\"type\":\"${n:0:1}$(printf 'é%.0s' $(seq $((n % 50))))\"}"; done >"$BATS_TEST_TMPDIR/lines"
 	try 6 k --json import "$BATS_TEST_TMPDIR/lines"
 	same "1003 1000 1000" "$(jq -r '"\(.refused) \(.refusals | length) \([.refusals[].message | select(test("^there is no type"))] | length)"' <<<"$output")"
 	try 6 k import "$BATS_TEST_TMPDIR/lines"
