@@ -22,6 +22,9 @@ teardown() {
 	if [ -e "$BATS_TEST_TMPDIR/group" ]; then cat "$BATS_TEST_TMPDIR/group" >/etc/group; fi
 }
 
+# whole DIR: it is a database of one piece
+whole() { "$BATS_TEST_DIRNAME/../whole" "$1"; }
+
 # a little of everything, and a backup of it
 fill() {
 	k project add $id --owner owner --title Climate
