@@ -58,6 +58,9 @@ fill() {
 
 state_of() { (db=$1 && state); }
 
+# whole DIR: it is a database of one piece
+whole() { "$BATS_TEST_DIRNAME/../whole" "$1"; }
+
 # nothing_left: no copy, and nothing of one
 nothing_left() { same "" "$(find "$BATS_TEST_TMPDIR" -maxdepth 1 -name 'copy*')"; }
 

@@ -22,6 +22,9 @@ teardown() {
 	if [ -e "$BATS_TEST_TMPDIR/group" ]; then cat "$BATS_TEST_TMPDIR/group" >/etc/group; fi
 }
 
+# whole DIR: it is a database of one piece
+whole() { "$BATS_TEST_DIRNAME/../whole" "$1"; }
+
 # a little of everything, and a backup of it
 fill() {
 	k project add $id --owner owner --title Climate
@@ -408,7 +411,7 @@ damaged() {
 	for part in private/access.mdb names.mdb; do
 		file=$copy/$part
 		size=$(stat -c %s "$file")
-		for how in cut_to_half cut_to_zero zeros noise noise_in_the_middle a_directory a_dangling_link; do
+		for how in cut_to_half cut_to_zero zeros noise noise_in_the_middle a_directory; do
 			echo "$part: $how"
 			$how
 			refused 5 "the backup in $copy cannot be restored; nothing was changed: $file" k restore "$copy"
@@ -451,10 +454,58 @@ damaged() {
 	mkdir -p "$BATS_TEST_TMPDIR/linked/private"
 	refused 4 "is the database itself" k restore $db
 	refused 4 "is the database itself" k restore "$BATS_TEST_TMPDIR/link/"
-	cp -a "$copy" "$BATS_TEST_TMPDIR/one"
-	ln -sf $db/private/access.mdb "$BATS_TEST_TMPDIR/one/private/access.mdb"
-	refused 4 "is the database itself" k restore "$BATS_TEST_TMPDIR/one"
 	same "$before" "$(files)"
+	cp -a $db "$BATS_TEST_TMPDIR/db"
+	db=$BATS_TEST_TMPDIR/db
+	for file in private/access.mdb names.mdb private/usage.mdb; do
+		cp -a "$copy" "$BATS_TEST_TMPDIR/one"
+		ln -f "$db/$file" "$BATS_TEST_TMPDIR/one/$file"
+		refused 4 "is the database itself and no backup of it: $BATS_TEST_TMPDIR/one/$file is the same file" \
+			k restore "$BATS_TEST_TMPDIR/one"
+		rm -r "$BATS_TEST_TMPDIR/one"
+	done
+}
+
+@test "a backup that others than root can write is refused: they would decide who gets in" {
+	fill
+	change
+	before=$(files)
+	for part in . names.mdb private private/access.mdb private/usage.mdb; do
+		for how in "chmod g+w" "chmod o+w" "chown nobody"; do
+			cp -a "$copy" "$BATS_TEST_TMPDIR/one"
+			$how "$BATS_TEST_TMPDIR/one/$part"
+			refused 4 "others than root can write it" k restore "$BATS_TEST_TMPDIR/one"
+			rm -r "$BATS_TEST_TMPDIR/one"
+		done
+	done
+	for part in names.mdb private private/access.mdb private/usage.mdb private/access.mdb-lock; do
+		cp -a "$copy" "$BATS_TEST_TMPDIR/one"
+		rm -rf "$BATS_TEST_TMPDIR/one/${part:?}"
+		ln -s "$copy/$part" "$BATS_TEST_TMPDIR/one/$part"
+		refused 4 "$BATS_TEST_TMPDIR/one/$part is a link" k restore "$BATS_TEST_TMPDIR/one"
+		rm -r "$BATS_TEST_TMPDIR/one"
+	done
+	same "$before" "$(files)"
+	unchanged
+	# Where it lies, a link may say.
+	ln -s "$copy" "$BATS_TEST_TMPDIR/link"
+	try 0 k restore "$BATS_TEST_TMPDIR/link"
+	as_then
+}
+
+@test "a backup with a uid of a user of this host is refused" {
+	keyacct --dir "$BATS_TEST_TMPDIR/other" init
+	uid=$(value .uid project add --uid 4321)
+	k backup "$copy"
+	useradd --non-unique --uid "$uid" --no-create-home neighbour
+	db=$BATS_TEST_TMPDIR/other
+	run --separate-stderr k restore "$copy"
+	userdel neighbour
+	one_sentence 4
+	[[ $stderr == *"the uid 4321 belongs to \"neighbour\" on this host"* ]]
+	same "[]" "$(k --json project list --all)"
+	try 0 k restore "$copy"
+	whole "$db"
 }
 
 @test "a backup of another database is refused when a uid is another's there" {
