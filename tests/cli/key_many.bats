@@ -12,13 +12,13 @@ setup() { new_db; }
 # titles OPTION...: what key list shows, in its order
 titles() { value '[.[].title] | join(" ")' key list "$@"; }
 
-# brought_by LABEL NAME...: an import under this label brings these keys as they are
+# brought_by LABEL NAME...: an import whose lines have this label brings these keys as they are
 brought_by() {
 	local label=$1
 	shift
 	# shellcheck disable=SC2046
-	k export | jq -c 'select(.fingerprint | IN($ARGS.positional[])) | del(.origin)' \
-		--args $(for name; do print_of "$(pub "$name")"; done) | k import --origin "$label" - >/dev/null
+	k export | jq -c 'select(.fingerprint | IN($ARGS.positional[])) | .origin = $of' --arg of "$label" \
+		--args $(for name; do print_of "$(pub "$name")"; done) | k import - >/dev/null
 }
 
 @test "list --sort: each field it names in its order, what has none last" {
