@@ -14,12 +14,12 @@ struct ka_watch {
 };
 
 /**
- * ka_watch_tell(watch, what, unit, done, total): nobody watches when ${watch} is NULL.
+ * ka_watch_tell(watch, what, unit, done, total): nobody watches when ${watch}, or its ${tell}, is NULL.
  */
 static inline void
 ka_watch_tell(const struct ka_watch *watch, const char *what, const char *unit, uint64_t done, uint64_t total)
 {
-	if (watch != NULL)
+	if (watch != NULL && watch->tell != NULL)
 		watch->tell(watch->arg, what, unit, done, total);
 }
 

@@ -27,7 +27,7 @@ is_text(const char *text, size_t size)
 #define ROW(type, promise)                                              \
 	static void type##_row(const uint8_t *payload, size_t len)      \
 	{                                                               \
-		uint8_t again[KA_RECORD_MAX];                           \
+		uint8_t again[KA_CHANGE_MAX];                           \
 		struct ka_##type row, twice;                            \
 		size_t n;                                               \
                                                                         \
@@ -59,7 +59,7 @@ ROW(name, ka_record_uid_ok(row.uid) && is_text(row.home, sizeof(row.home)) && is
 	      ka_record_path_ok(row.home) && ka_record_path_ok(row.shell))
 ROW(meta, row.uid_next >= KA_UID_FIRST && row.uid_next <= KA_UID_LAST + 1)
 ROW(change, time_ok(row.at_s) && (unsigned)row.table <= UINT8_MAX && is_text(row.verb, sizeof(row.verb)) &&
-		is_text(row.detail, sizeof(row.detail)))
+		is_text(row.sudo_user, sizeof(row.sudo_user)) && (row.before.keylen > 0 || row.after.keylen > 0))
 ROW(use, time_ok(row.at_s))
 
 static void (*const kinds[])(const uint8_t *, size_t) = {
