@@ -145,32 +145,51 @@ replace_member(struct ka_store *s, const struct ka_member *old, struct ka_member
 	return ka_membership_drop(s, old, err);
 }
 
-enum ka_result
-ka_membership_add(struct ka_store *s, struct ka_member *member, enum ka_owner_rule rule, struct ka_error *err)
+/* May somebody come into the project? Who is in it is in one that is not deleted. */
+static enum ka_result
+check_open(struct ka_store *s, const uint8_t id[static KA_UUID_LEN], struct ka_error *err)
 {
 	char text[KA_UUID_TEXT_LEN];
 	struct ka_project project;
-	struct ka_member old;
 	enum ka_result r;
 
-	if ((r = ka_catalog_get_project(s, member->project, &project)) != KA_OK)
+	if ((r = ka_catalog_get_project(s, id, &project)) != KA_OK)
 		return ka_store_fail(s, r, err);
-	ka_uuid_text(project.id, text);
-	if (project.state == KA_PROJECT_DELETED)
-		return ka_result_fail(err, KA_CONFLICT, "project %s is deleted: nobody can be added", text);
+	if (project.state != KA_PROJECT_DELETED)
+		return KA_OK;
+	ka_uuid_text(id, text);
+	return ka_result_fail(err, KA_CONFLICT, "project %s is deleted: nobody can be added", text);
+}
+
+enum ka_result
+ka_membership_put(struct ka_store *s, struct ka_member *member, const struct ka_member *old, enum ka_owner_rule rule,
+    struct ka_error *err)
+{
+	enum ka_result r;
+
+	if (old != NULL && is_same(old, member))
+		return KA_OK;
+	if (old == NULL && (r = check_open(s, member->project, err)) != KA_OK)
+		return r;
 	if (member->expires_s != 0 && member->not_before_s >= member->expires_s)
 		return ka_result_fail(
 		    err, KA_INVALID, "the membership would end before it begins: check the two times");
-	r = ka_catalog_get_member(s, member->project, member->kind, member->subject, &old);
-	if (r != KA_OK && r != KA_NOTFOUND)
-		return ka_store_fail(s, r, err);
-	if (r == KA_OK && is_same(&old, member))
-		return KA_OK;
-	if (r == KA_OK && (r = replace_member(s, &old, member, rule, err)) != KA_OK)
+	if (old != NULL && (r = replace_member(s, old, member, rule, err)) != KA_OK)
 		return r;
 	if (member->created_s == 0)
 		member->created_s = ka_time_now();
 	return write_member(s, member, err);
+}
+
+enum ka_result
+ka_membership_add(struct ka_store *s, struct ka_member *member, enum ka_owner_rule rule, struct ka_error *err)
+{
+	struct ka_member old;
+	enum ka_result r = ka_catalog_get_member(s, member->project, member->kind, member->subject, &old);
+
+	if (r != KA_OK && r != KA_NOTFOUND)
+		return ka_store_fail(s, r, err);
+	return ka_membership_put(s, member, r == KA_OK ? &old : NULL, rule, err);
 }
 
 enum ka_result

@@ -27,6 +27,13 @@ enum ka_result ka_membership_add(
     struct ka_store *store, struct ka_member *member, enum ka_owner_rule rule, struct ka_error *err);
 
 /**
+ * ka_membership_put(store, member, old, rule, err):
+ * The same for a caller who has read the membership as it stands: ${old}, or NULL when there is none.
+ */
+enum ka_result ka_membership_put(struct ka_store *store, struct ka_member *member, const struct ka_member *old,
+    enum ka_owner_rule rule, struct ka_error *err);
+
+/**
  * ka_membership_remove(store, member, rule, err):
  * Remove the membership with ${member}'s project, kind and subject; the rest of ${member} is filled in. Keys that were
  * pasted for this project alone open nothing any more, also after their account comes back. KA_NOTFOUND: it is no

@@ -232,7 +232,7 @@ import_member(struct import *im, json_t *object, enum import_outcome *outcome, s
 		return ka_store_fail(im->store, found, err);
 	if ((r = fields_read(json_member_fields, object, &member, err)) != KA_OK)
 		return r;
-	r = ka_membership_add(im->store, &member, im->rule, err);
+	r = ka_membership_put(im->store, &member, found == KA_OK ? &old : NULL, im->rule, err);
 	*outcome = import_outcome_of(im, found == KA_OK, changes);
 	return r;
 }
