@@ -272,9 +272,12 @@ append_change(struct ka_store *s, struct ka_change *change)
 	if ((r = ka_record_put_change(change, payload, &len)) != KA_OK)
 		return r;
 	ka_table_be64(s->meta.changes + 1, key);
-	if ((r = ka_store_put(s, KA_TABLE_CHANGE, key, sizeof(key), payload, len)) == KA_OK)
-		s->meta.changes++;
-	return r;
+	if ((r = ka_store_put(s, KA_TABLE_CHANGE, key, sizeof(key), payload, len)) != KA_OK)
+		return r;
+	s->meta.changes++;
+	if (change->table == KA_TABLE_PROJECT && s->project_at == 0)
+		s->project_at = s->meta.changes;
+	return KA_OK;
 }
 
 enum ka_result

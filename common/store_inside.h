@@ -29,6 +29,8 @@ struct ka_store {
 	struct ka_store_anew access_anew, names_anew;
 	struct ka_meta meta; /* as it will be when this transaction commits */
 	uint64_t projected;  /* changes that names.mdb has */
+	bool follows;        /* names.mdb has been brought up to access.mdb by this store */
+	uint64_t project_at; /* then the first change of a project since; 0: none */
 	bool committed;      /* something is durable in access.mdb */
 	/* what the changes are made by */
 	const char *verb;

@@ -77,9 +77,13 @@ static enum ka_result
 project_changes(struct ka_store *s, uint64_t done)
 {
 	struct ka_change change;
+	uint64_t seq = done + 1;
 	enum ka_result r;
 
-	for (uint64_t seq = done + 1; seq <= s->meta.changes; seq++) {
+	/* What it has changed itself a store knows without reading it again. */
+	if (s->follows && done == s->projected)
+		seq = s->project_at != 0 ? s->project_at : s->meta.changes + 1;
+	for (; seq <= s->meta.changes; seq++) {
 		if ((r = ka_store_get_change(s, seq, &change)) != KA_OK)
 			return r;
 		if (change.table == KA_TABLE_PROJECT && (r = project_name(s, change.after.key)) != KA_OK)
@@ -146,5 +150,7 @@ ka_store_catch_up(struct ka_store *s, struct ka_error *err)
 		    "until the next command that writes succeeds",
 		    s->names.path);
 	s->projected = s->meta.changes;
+	s->follows = true;
+	s->project_at = 0;
 	return KA_OK;
 }

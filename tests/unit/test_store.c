@@ -131,6 +131,32 @@ commit_reaches_both_files(void **state)
 	assert_string_equal(name.home, project.home);
 }
 
+/* Of one writer's many commits each brings the projects that it changed, wherever they stand among its changes. */
+static void
+every_commit_reaches_both_files(void **state)
+{
+	struct ka_project projects[4];
+	struct ka_error err = {""};
+	struct ka_name name;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		(void)fixture_account(&f, (const char *[]){"a", "b", "c", "d"}[i]);
+		if (i != 1)
+			projects[i] = fixture_project(&f, "p", KA_PROJECT_ACTIVE, true);
+		(void)fixture_account(&f, (const char *[]){"e", "f", "g", "h"}[i]);
+		if (i == 3)
+			assert_int_equal(ka_model_remove_project(f.store, &projects[0], &err), KA_OK);
+		fixture_commit(&f);
+		if (i != 1)
+			assert_int_equal(name_of(&projects[i], &name), KA_OK);
+	}
+	assert_int_equal(name_of(&projects[0], &name), KA_OK);
+	assert_true(name.deleted);
+	assert_int_equal(name_of(&projects[2], &name), KA_OK);
+	assert_false(name.deleted);
+}
+
 /* A writer killed between its two commits: the name is unknown until the next writer, which then has it. */
 static void
 gap_is_closed_by_the_next_writer(void **state)
@@ -654,6 +680,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(create_refuses_to_overwrite, setup, teardown),
 	    cmocka_unit_test_setup_teardown(uncommitted_is_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(commit_reaches_both_files, setup, teardown),
+	    cmocka_unit_test_setup_teardown(every_commit_reaches_both_files, setup, teardown),
 	    cmocka_unit_test_setup_teardown(gap_is_closed_by_the_next_writer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(gap_is_closed_after_pruning, setup, teardown),
 	    cmocka_unit_test_setup_teardown(older_access_is_refused, setup, teardown),
