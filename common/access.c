@@ -403,30 +403,64 @@ ka_access_decide_project(struct ka_view *view, const struct ka_access_question *
 	return KA_OK;
 }
 
+/* How many changes the file of ${view} has. */
+static enum ka_result
+read_changes(struct ka_view *view, void *changes)
+{
+	struct ka_meta meta;
+	struct ka_row row;
+	enum ka_result r = ka_view_get(view, KA_TABLE_META, KA_META_KEY, strlen(KA_META_KEY), &row);
+
+	if (r == KA_NOTFOUND)
+		return KA_CORRUPT;
+	if (r != KA_OK || (r = ka_record_get_meta(row.payload, row.len, &meta)) != KA_OK)
+		return r;
+	*(uint64_t *)changes = meta.changes;
+	return KA_OK;
+}
+
 struct asking {
 	const struct ka_access_question *question;
 	struct ka_access_answer *answer;
 	bool project_only;
+	uint64_t projected; /* changes that names.mdb has */
 };
 
 static enum ka_result
 walk(struct ka_view *view, void *arg)
 {
 	struct asking *a = arg;
+	uint64_t changes;
+	enum ka_result r;
 
+	if ((r = read_changes(view, &changes)) != KA_OK)
+		return r;
+	if (changes < a->projected)
+		return KA_CONFLICT;
 	return a->project_only ? ka_access_decide_project(view, a->question, a->answer)
 			       : ka_access_decide(view, a->question, a->answer);
 }
 
 static enum ka_result
-ask(const char *dir, struct asking *a)
+read_file(const char *dir, enum ka_file file, enum ka_result (*read)(struct ka_view *, void *), void *arg)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/private/access.mdb", dir);
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, ka_table_file_name(file));
 
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return KA_UNAVAIL;
-	return ka_view_read(path, walk, a);
+	return n < 0 || (size_t)n >= sizeof(path) ? KA_UNAVAIL : ka_view_read(path, read, arg);
+}
+
+/* names.mdb first: a commit in between can only make access.mdb newer. */
+static enum ka_result
+ask(const char *dir, struct asking *a)
+{
+	enum ka_result r;
+
+	a->answer->file = KA_FILE_NAMES;
+	if ((r = read_file(dir, KA_FILE_NAMES, read_changes, &a->projected)) != KA_OK)
+		return r;
+	a->answer->file = KA_FILE_ACCESS;
+	return read_file(dir, KA_FILE_ACCESS, walk, a);
 }
 
 enum ka_result

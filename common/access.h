@@ -70,6 +70,7 @@ struct ka_access_registration {
 
 struct ka_access_answer {
 	enum ka_reason reason;
+	enum ka_file file;           /* when nothing was decided by ka_access_ask: which one is why */
 	struct ka_settings settings; /* as they were when it was decided */
 	struct ka_project project;   /* zero when it is unknown */
 	/* Those that admit come first, best first: owner before collaborator, then the oldest. The rest follow. */
@@ -136,8 +137,9 @@ bool ka_access_owns_lastingly(const struct ka_member *member, const struct ka_ac
 
 /**
  * ka_access_ask(dir, question, answer), ka_access_ask_project(dir, question, answer):
- * The same on a fresh snapshot of ${dir}/private/access.mdb.
- * Returns as above, and KA_BUSY when a writer outran every retry.
+ * The same on a fresh snapshot of ${dir}/private/access.mdb. It must have every change that ${dir}/names.mdb has, which
+ * is written after it: one that was put back alone would grant again what was taken away since. Returns as above;
+ * KA_BUSY when a writer outran every retry; KA_CONFLICT when access.mdb is older than names.mdb.
  */
 enum ka_result ka_access_ask(
     const char *dir, const struct ka_access_question *question, struct ka_access_answer *answer);

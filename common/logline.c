@@ -77,17 +77,25 @@ ka_logline_priority(enum ka_reason reason)
 	return reason == KA_REASON_UNKNOWN_PROJECT || reason == KA_REASON_UNKNOWN_KEY ? LOG_DEBUG : LOG_NOTICE;
 }
 
-void
-ka_logline_undecided(
-    const struct ka_access_question *q, const char *dir, enum ka_result r, char line[static KA_LOGLINE_LEN])
+const char *
+ka_logline_trouble(enum ka_result r)
 {
-	const char *what = "missing or unreadable";
+	if (r == KA_CORRUPT)
+		return "damaged";
+	if (r == KA_BUSY)
+		return "changing too fast to be read";
+	if (r == KA_CONFLICT)
+		return "older than names.mdb (was it put back alone? 'keyacct restore' brings them together)";
+	return "missing or unreadable";
+}
+
+void
+ka_logline_undecided(const struct ka_access_question *q, const struct ka_access_answer *answer, const char *dir,
+    enum ka_result r, char line[static KA_LOGLINE_LEN])
+{
 	char project[KA_UUID_NAME_LEN];
 
-	if (r == KA_CORRUPT)
-		what = "damaged";
-	else if (r == KA_BUSY)
-		what = "changing too fast to be read";
 	ka_uuid_name(q->project, project);
-	(void)snprintf(line, KA_LOGLINE_LEN, "undecided project=%s: %s/private/access.mdb is %s", project, dir, what);
+	(void)snprintf(line, KA_LOGLINE_LEN, "undecided project=%s: %s/%s is %s", project, dir,
+	    ka_table_file_name(answer->file), ka_logline_trouble(r));
 }

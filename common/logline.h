@@ -21,11 +21,14 @@ void ka_logline(
     const struct ka_access_question *question, const struct ka_access_answer *answer, char line[static KA_LOGLINE_LEN]);
 
 /**
- * ka_logline_undecided(question, dir, r, line):
- * Write why nothing could be decided: ${r} is what ka_access_ask answered. For LOG_ERR.
+ * ka_logline_undecided(question, answer, dir, r, line):
+ * Write why nothing could be decided: ${r} is what ka_access_ask answered, beside ${answer}. For LOG_ERR.
+ *
+ * ka_logline_trouble(r): what ${r} says of a file: "damaged", "missing or unreadable" and so on.
  */
-void ka_logline_undecided(
-    const struct ka_access_question *question, const char *dir, enum ka_result r, char line[static KA_LOGLINE_LEN]);
+void ka_logline_undecided(const struct ka_access_question *question, const struct ka_access_answer *answer,
+    const char *dir, enum ka_result r, char line[static KA_LOGLINE_LEN]);
+const char *ka_logline_trouble(enum ka_result r);
 
 /**
  * ka_logline_ended(question, handle, reason, line):

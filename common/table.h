@@ -66,8 +66,9 @@ struct ka_row {
 	size_t len;
 };
 
-/* The one row of KA_TABLE_SETTINGS. */
+/* The one row of KA_TABLE_SETTINGS, and the counters in KA_TABLE_META. */
 #define KA_SETTINGS_KEY "all"
+#define KA_META_KEY     "state"
 
 /* Keys of more than one part. */
 #define KA_MEMBER_KEY_LEN (KA_UUID_LEN + 1 + KA_UUID_LEN)

@@ -10,6 +10,7 @@
 
 #include "common/access.h"
 #include "common/catalog.h"
+#include "common/logline.h"
 #include "common/time.h"
 #include "keyacct/cli.h"
 #include "keyacct/host_sshd.h"
@@ -248,8 +249,8 @@ run_explain(struct cli *cli)
 	if (r != KA_OK)
 		return cli_fail(cli, r, &err);
 	if ((r = ka_access_ask(cli->dir, &q, &answer)) != KA_OK) {
-		(void)ka_result_fail(
-		    &err, r, "%s/private/access.mdb is unavailable or damaged: nobody gets in", cli->dir);
+		r = ka_result_fail(&err, r == KA_CONFLICT ? KA_CORRUPT : r, "%s/%s is %s: nobody gets in", cli->dir,
+		    ka_table_file_name(answer.file), ka_logline_trouble(r));
 		return cli_fail(cli, r, &err);
 	}
 	if (cli->json)

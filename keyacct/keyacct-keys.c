@@ -57,7 +57,7 @@ decide(const char *dir, const struct ka_access_question *q, const char *type, co
 	enum ka_result r = ka_access_ask(dir, q, &answer);
 
 	if (r != KA_OK) {
-		ka_logline_undecided(q, dir, r, line);
+		ka_logline_undecided(q, &answer, dir, r, line);
 		syslog(LOG_ERR, "%s", line);
 		return;
 	}

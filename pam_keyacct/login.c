@@ -103,7 +103,7 @@ log_unavailable(struct login *l, enum ka_result r)
 {
 	char line[KA_LOGLINE_LEN];
 
-	ka_logline_undecided(&l->question, l->options.dir, r, line);
+	ka_logline_undecided(&l->question, &l->answer, l->options.dir, r, line);
 	pam_syslog(l->pamh, LOG_ERR, "%s", line);
 }
 

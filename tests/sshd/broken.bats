@@ -138,6 +138,22 @@ access_broken() {
 	keyacct project list
 }
 
+@test "access.mdb of before is put back alone: who was taken out since does not come in" {
+	keyacct member add "$P" student
+	cp -a $DB/private/access.mdb "$D/before.mdb"
+	keyacct member remove "$P" student
+	cp -a "$D/before.mdb" $DB/private/access.mdb
+	log_mark
+	run login student "$P" 'echo ran'
+	[ "$status" -eq 255 ]
+	[[ $output != *ran* ]]
+	[[ $(log_since) == *"undecided project=$P: $DB/private/access.mdb is older than names.mdb"* ]]
+	holds "undecided project=$P: $DB/private/access.mdb is older than names.mdb"
+	the_tool_ends_with_5 explain "$P" "$(fingerprint student)"
+	[[ $stderr == *"older than names.mdb"* ]]
+	the_tool_ends_with_5 member add "$P" outsider
+}
+
 @test "private/ is missing" {
 	rm -rf $DB/private
 	holds "undecided project=$P: $DB/private/access.mdb is missing or unreadable"

@@ -60,14 +60,21 @@ fixture_open(struct fixture *f)
 		fail_msg("%s", err.text);
 }
 
+/* A command of the shell in the database's directory. */
+static inline void
+fixture_run(const struct fixture *f, const char *what)
+{
+	char command[256];
+
+	assert_true(snprintf(command, sizeof(command), "cd '%s' && %s", f->dir, what) < (int)sizeof(command));
+	assert_int_equal(system(command), 0);
+}
+
 static inline void
 fixture_free(struct fixture *f)
 {
-	char command[128];
-
 	fixture_close(f);
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
-	assert_int_equal(system(command), 0);
+	fixture_run(f, "rm -rf \"$PWD\"");
 }
 
 static inline struct ka_account

@@ -322,6 +322,32 @@ without_a_database_nothing_is_decided(void **state)
 	assert_int_equal(ka_access_ask_project("/nonexistent", &q, &answer), KA_UNAVAIL);
 }
 
+/* access.mdb put back alone, as it was before: what was taken away since must not be granted again. */
+static void
+older_than_names_nothing_is_decided(void **state)
+{
+	static struct ka_access_answer answer;
+	struct ka_access_question q;
+
+	(void)state;
+	fixture_run(&f, "cp private/access.mdb old");
+	fixture_open(&f);
+	(void)fixture_account(&f, "later");
+	fixture_commit(&f);
+	fixture_close(&f);
+	ask_about(&open_, K_OWNER, &q);
+	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_OK);
+
+	fixture_run(&f, "mv private/access.mdb new && mv old private/access.mdb");
+	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_CONFLICT);
+	assert_int_equal(ka_access_ask_project(f.dir, &q, &answer), KA_CONFLICT);
+	fixture_run(&f, "mv new private/access.mdb && mv names.mdb aside");
+	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_UNAVAIL);
+	assert_int_equal(answer.file, KA_FILE_NAMES);
+	fixture_run(&f, "mv aside names.mdb");
+	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_OK);
+}
+
 static void
 every_reason_has_words(void **state)
 {
@@ -393,6 +419,7 @@ main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(project_alone);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(options_follow_the_policy);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(without_a_database_nothing_is_decided);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(older_than_names_nothing_is_decided);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_reason_has_words);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(longest_log_line_fits);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(lists_of_addresses);
