@@ -222,6 +222,11 @@ install: all
 	$(INSTALL) -m 644 share/keyacct.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/keyacct.conf
 	$(INSTALL) -m 644 $B/keyacct-sweep.service share/keyacct-sweep.timer $(DESTDIR)$(UNITDIR)/
 	$(foreach n,5 7 8,$(INSTALL) -m 644 $(wildcard */*.$n) $(DESTDIR)$(MANDIR)/man$n/ &&) :
+	# A page is found by each name that it gives itself: "man keyacct who".
+	for page in $(notdir $(wildcard keyacct/keyacct-*.8)); do \
+	    sed -n 's/^\.Nm \(keyacct-[a-z-]*\)\( ,\)*$$/\1.8/p' keyacct/$$page | grep -vx $$page | \
+	    while read -r name; do ln -sf $$page $(DESTDIR)$(MANDIR)/man8/$$name; done; \
+	done
 
 format:
 	clang-format -i $(shell git ls-files '*.[ch]')

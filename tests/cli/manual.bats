@@ -10,6 +10,8 @@ setup_file() {
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.." || return 1
 	pages=(keyacct/*.[578] pam_keyacct/*.8 nss_keyacct/*.8)
+	# Those of the nouns; keyacct-keys is no noun of keyacct.
+	mapfile -t noun_pages < <(compgen -G 'keyacct/keyacct-*.8' | grep -vx 'keyacct/keyacct-keys.8')
 }
 
 # agree WHAT LEFT RIGHT: two texts are equal, and neither is empty; their difference is shown.
@@ -30,9 +32,10 @@ section() { sed -n "/^\.S[hs] $2\$/,/^\.S[hs] /p" "$1" | sed '1d;$d'; }
 # words: what mdoc macros say, as help writes it: "Op Ar FILE | Cm \-" is [FILE|-]
 words() { sed -E 's/ Op (.*)$/ [\1]/; s/(^|[ [|])(Ar|Cm|Fl|No) /\1/g; s/(^|[ [|])(Ar|Cm|Fl|No) /\1/g; s/ \| /|/g; s/\\-/-/g; s/ Ns / /g; s/^-/--/'; }
 
-# manual_commands: "COMMAND ARGS", and "COMMAND: --OPTION VALUE" for each of its options, out of the page's source
+# manual_commands: "COMMAND ARGS", and "COMMAND: --OPTION VALUE" for each of its options, out of the pages' source
 manual_commands() {
-	sed -n '/^\.Sh COMMANDS/,/^\.Sh JSON/p' keyacct/keyacct.8 | sed -n 's/^\.It Cm \(.*\)/C Cm \1/p; s/^\.It Fl \(.*\)/O Fl \1/p' |
+	local page
+	for page in "${noun_pages[@]}"; do section "$page" COMMANDS; done | sed -n 's/^\.It Cm \(.*\)/C Cm \1/p; s/^\.It Fl \(.*\)/O Fl \1/p' |
 		while read -r kind text; do
 			text=$(words <<<"$text")
 			case $kind in
@@ -61,8 +64,31 @@ help_commands() {
 	done
 }
 
-@test "every command, argument and option of the help is in keyacct(8), and none else" {
-	agree "keyacct(8) and --help" "$(manual_commands | sort)" "$(help_commands | sort)"
+@test "every command, argument and option of the help is in the nouns' pages, and none else" {
+	agree "the pages and --help" "$(manual_commands | sort)" "$(help_commands | sort)"
+}
+
+@test "the synopsis of each noun's page has its commands, and its name those that are nouns" {
+	local page
+	for page in "${noun_pages[@]}"; do
+		agree "$page: SYNOPSIS and COMMANDS" "$(section "$page" SYNOPSIS | sed -n 's/^\.Cm //p')" "$(section "$page" COMMANDS | sed -n 's/^\.It Cm //p')"
+		agree "$page: NAME and COMMANDS" "$(section "$page" NAME | sed -nE 's/^\.Nm keyacct-([a-z-]+).*/\1/p' | sort)" \
+			"$(section "$page" COMMANDS | sed -nE 's/^\.It Cm ([a-z-]+).*/\1/p' | sort -u)"
+	done
+}
+
+@test "keyacct(8) names the page of every noun" {
+	agree "COMMANDS of keyacct(8) and the pages" "$(section keyacct/keyacct.8 COMMANDS | sed -nE 's/^\.It Xr ([a-z-]+) 8$/\1/p' | sort)" \
+		"$(basename -s .8 "${noun_pages[@]}" | sort)"
+	agree "SEE ALSO of keyacct(8) and the pages" "$(section keyacct/keyacct.8 'SEE ALSO' | sed -nE 's/^\.Xr (keyacct-[a-z-]+) 8.*/\1/p')" \
+		"$(compgen -G 'keyacct/keyacct-*.8' | xargs basename -s .8 | sort)"
+}
+
+@test "man finds every noun's page by the noun" {
+	local noun
+	for noun in $(nouns); do
+		grep -q "^\.Nm keyacct-$noun\( ,\)*$" "/usr/share/man/man8/keyacct-$noun.8"
+	done
 }
 
 @test "the options that every command takes are in keyacct(8)" {
@@ -83,7 +109,7 @@ help_commands() {
 	[ $found -gt 15 ]
 }
 
-@test "the examples of keyacct(8) are commands that there are" {
+@test "the examples of the manual are commands that there are" {
 	local line command found=0
 	while read -r line; do
 		command=$(sed -E 's/^keyacct (--json )?//; s/^([a-z-]+( [a-z]+)?).*/\1/' <<<"$line")
@@ -92,8 +118,8 @@ help_commands() {
 			return 1
 		}
 		found=$((found + 1))
-	done < <(section keyacct/keyacct.8 EXAMPLES | sed -n 's/^# \(keyacct .*\)/\1/p')
-	[ $found -gt 5 ]
+	done < <(for page in keyacct/keyacct.8 "${noun_pages[@]}"; do section "$page" EXAMPLES; done | sed -n 's/^# \(keyacct .*\)/\1/p')
+	[ $found -gt 20 ]
 }
 
 @test "the options of keyacct-keys are in keyacct-keys(8), and none else" {
