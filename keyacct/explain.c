@@ -116,7 +116,7 @@ json_refused_requests(const struct ka_access_question *q, const struct ka_access
 	ka_uuid_name(q->project, name);
 	if (q->address_known)
 		ka_address_format(q->address, address);
-	config = host_sshd_ask(name, address);
+	(void)host_sshd_ask(name, address, address, &config, NULL);
 	for (unsigned i = 0; i < KA_REQUESTS; i++) {
 		json_t *settings = json_refusing(a->project.policy, config, (enum ka_request)i);
 		bool refused = json_array_size(settings) > 0 && (ports || i != KA_REQUEST_OTHER_HOSTS);

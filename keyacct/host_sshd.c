@@ -26,17 +26,31 @@ static const struct {
     {KA_REQUEST_TUNNELS, "PermitTunnel", "yes"},
 };
 
-char *
-host_sshd_ask(const char *user, const char *address)
+enum ka_result
+host_sshd_ask(const char *user, const char *host, const char *address, char **config, struct ka_error *err)
 {
-	char spec[512], *config = NULL;
+	char spec[1024];
 	const char *const argv[] = {"sshd", "-T", "-C", spec, NULL};
+	enum ka_result r = KA_OK;
+	int n, status;
 
-	(void)snprintf(spec, sizeof(spec), "user=%s,host=%s,addr=%s", user, address, address);
-	if (run_program(argv, NULL, &config) == 0)
-		return config;
-	free(config);
-	return NULL;
+	*config = NULL;
+	/* Without these a "Match LocalPort" anywhere makes sshd answer nothing at all: servconf.c,
+	 * match_test_missing_fatal(). */
+	n = snprintf(
+	    spec, sizeof(spec), "user=%s,host=%s,addr=%s,laddr=127.0.0.1,lport=22,rdomain=", user, host, address);
+	if (n <= 0 || (size_t)n >= sizeof(spec))
+		return ka_result_fail(err, KA_INVALID, "\"%.100s\" is too long for a user or a host", user);
+	if ((status = run_program(argv, NULL, config)) == 0)
+		return KA_OK;
+	if (status < 0 || *config == NULL)
+		r = ka_result_fail(err, KA_NOTFOUND, "'sshd -T' could not be run: is openssh-server installed?");
+	else
+		r = ka_result_fail(err, KA_FAILED, "'sshd -T' refuses the configuration: %.*s",
+		    (int)strcspn(*config, "\r\n"), *config);
+	free(*config);
+	*config = NULL;
+	return r;
 }
 
 bool
@@ -52,6 +66,14 @@ host_sshd_value(const char *config, const char *keyword, unsigned nth, char *val
 		return true;
 	}
 	return false;
+}
+
+bool
+host_sshd_is(const char *config, const char *keyword, const char *value)
+{
+	char found[1024];
+
+	return host_sshd_value(config, keyword, 0, found, sizeof(found)) && strcmp(found, value) == 0;
 }
 
 bool

@@ -8,19 +8,30 @@
 #include <stddef.h>
 
 #include "common/policy.h"
+#include "common/result.h"
 
 /**
- * host_sshd_ask(user, address):
- * The configuration for ${user} coming from ${address}, as "keyword value" lines. Ownership: free it. NULL: there is no
- * sshd, or it does not accept its configuration.
+ * host_sshd_ask(user, host, address, config, err):
+ * The effective settings for ${user} coming from ${address}, whose name is ${host} (with "UseDNS no", the default, it
+ * is the address again), as "keyword value" lines in ${config}. Ownership: free it; it is NULL when it is not KA_OK.
+ * Returns KA_OK; KA_NOTFOUND: there is no sshd; KA_FAILED: it does not accept its configuration, and ${err} says why in
+ * its own words; KA_INVALID: too long.
  */
-char *host_sshd_ask(const char *user, const char *address);
+enum ka_result host_sshd_ask(
+    const char *user, const char *host, const char *address, char **config, struct ka_error *err);
 
 /**
  * host_sshd_value(config, keyword, nth, value, size):
- * The value of the ${nth} (from 0) line of ${keyword}, cut to ${size}. Returns false when there is no such line.
+ * The value of the ${nth} (from 0) line of ${keyword}, cut to ${size}: "HostKey", "AllowUsers" and others have a line
+ * for each of theirs. Returns false when there is no such line.
  */
 bool host_sshd_value(const char *config, const char *keyword, unsigned nth, char *value, size_t size);
+
+/**
+ * host_sshd_is(config, keyword, value):
+ * Is the first line of ${keyword} this ${value}, to the letter?
+ */
+bool host_sshd_is(const char *config, const char *keyword, const char *value);
 
 /**
  * host_sshd_refusal(config, request, nth, setting, size):

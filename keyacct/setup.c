@@ -15,6 +15,7 @@
 
 #include "keyacct/cli.h"
 #include "keyacct/host_files.h"
+#include "keyacct/host_sshd.h"
 #include "keyacct/run.h"
 #include "keyacct/show.h"
 
@@ -214,19 +215,6 @@ show_diff(const struct setup *s, const struct file *f)
 
 /* Is it right? */
 
-/* The value of a keyword in what "sshd -T" says. */
-static bool
-sshd_says(const char *config, const char *keyword, const char *value)
-{
-	size_t len = strlen(keyword), n = strlen(value);
-
-	for (const char *line = config; line != NULL; line = strchr(line, '\n') != NULL ? strchr(line, '\n') + 1 : NULL)
-		if (strncmp(line, keyword, len) == 0 && line[len] == ' ')
-			return strncmp(line + len + 1, value, n) == 0 &&
-			       (line[len + 1 + n] == '\n' || line[len + 1 + n] == ' ');
-	return false;
-}
-
 /* What has to hold whether we are there or not: without it nobody could enter a project, or anybody. */
 static const struct {
 	const char *keyword, *value, *why;
@@ -240,18 +228,7 @@ static const struct {
 static enum ka_result
 ask_sshd(char **config, struct ka_error *err)
 {
-	static const char *const argv[] = {"sshd", "-T", "-C", "user=" NOBODY ",host=localhost,addr=127.0.0.1", NULL};
-	char *output = NULL;
-	int status = run_program(argv, NULL, &output);
-
-	*config = output;
-	if (status == 0)
-		return KA_OK;
-	(void)ka_result_fail(err, KA_FAILED, "'sshd -T' refuses the configuration: %.300s",
-	    output != NULL ? output : "it could not be run; is openssh-server installed?");
-	free(output);
-	*config = NULL;
-	return KA_FAILED;
+	return host_sshd_ask(NOBODY, "localhost", "127.0.0.1", config, err);
 }
 
 static enum ka_result
@@ -263,10 +240,10 @@ check_sshd(bool in_service, struct ka_error *err)
 	if ((r = ask_sshd(&config, err)) != KA_OK)
 		return r;
 	for (size_t i = 0; r == KA_OK && i < sizeof(needed) / sizeof(needed[0]); i++)
-		if (!sshd_says(config, needed[i].keyword, needed[i].value))
+		if (!host_sshd_is(config, needed[i].keyword, needed[i].value))
 			r = ka_result_fail(err, KA_CONFLICT, "sshd has no \"%s %s\" for projects: %s",
 			    needed[i].keyword, needed[i].value, needed[i].why);
-	if (r == KA_OK && in_service && !sshd_says(config, "authorizedkeyscommanduser", "keyacct"))
+	if (r == KA_OK && in_service && !host_sshd_is(config, "authorizedkeyscommanduser", "keyacct"))
 		r = ka_result_fail(err, KA_CONFLICT,
 		    "sshd does not take /etc/ssh/sshd_config.d/00-keyacct.conf: has /etc/ssh/sshd_config an Include "
 		    "for it, "

@@ -41,10 +41,10 @@ alias_of(const struct ka_project *project, char *alias, size_t size)
 static json_t *
 json_host_keys(void)
 {
-	char *config = host_sshd_ask("root", "127.0.0.1");
 	json_t *keys = json_array();
-	char file[PATH_MAX - 8];
+	char file[PATH_MAX - 8], *config;
 
+	(void)host_sshd_ask("root", "localhost", "127.0.0.1", &config, NULL);
 	for (unsigned i = 0; config != NULL && host_sshd_value(config, "HostKey", i, file, sizeof(file)); i++) {
 		char public[PATH_MAX], fingerprint[KA_SHA256_TEXT_LEN];
 		struct ka_sshkey key;

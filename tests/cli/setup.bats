@@ -104,6 +104,22 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 	done
 }
 
+@test "sshd is asked for its settings whatever its Match blocks go by, and what it says is passed on" {
+	# It answers only who says all that a Match asks for.
+	printf 'Match LocalPort 22\nMatch LocalAddress 127.0.0.1\nMatch RDomain none\n' >/etc/ssh/sshd_config.d/99.conf
+	run ! sshd -T -C user=root,host=localhost,addr=127.0.0.1
+	try 0 keyacct setup --yes
+	echo "NoSuchKeyword yes" >/etc/ssh/sshd_config.d/99.conf
+	refused 6 "'sshd -T' refuses the configuration: /etc/ssh/sshd_config.d/99.conf: line 1: Bad configuration option" \
+		keyacct setup --yes
+	rm /etc/ssh/sshd_config.d/99.conf
+	mv /usr/sbin/sshd "$BATS_TEST_TMPDIR/"
+	run --separate-stderr keyacct setup --yes
+	mv "$BATS_TEST_TMPDIR/sshd" /usr/sbin/
+	same 3 "$status"
+	[[ $stderr == *"is openssh-server installed?"* ]]
+}
+
 @test "what does not hold afterwards is rolled back: sshd does not read the drop-in" {
 	sed -i '/^Include/d' /etc/ssh/sshd_config
 	before=$(sums)
