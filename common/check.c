@@ -24,10 +24,16 @@ format_key(const struct ka_row *row, char text[static 2 * KA_KEY_MAX + 1])
 		at += (size_t)snprintf(text + at, 2 * KA_KEY_MAX + 1 - at, "%02x", row->key[i]);
 }
 
+static enum ka_file
+file_of(enum ka_table table)
+{
+	return table == KA_TABLE_NAME || table == KA_TABLE_NAME_UID ? KA_FILE_NAMES : KA_FILE_ACCESS;
+}
+
 static void
 tell(struct check *c, enum ka_table table, const struct ka_row *row, bool mended, const char *what)
 {
-	struct ka_finding finding = {.table = table, .mended = mended};
+	struct ka_finding finding = {.file = file_of(table), .table = table, .mended = mended};
 	char key[2 * KA_KEY_MAX + 1];
 
 	format_key(row, key);
@@ -288,7 +294,48 @@ check_settings(struct check *c, const struct ka_row *row)
 
 	if (row->keylen != strlen(KA_SETTINGS_KEY) ||
 	    ka_record_get_settings(row->payload, row->len, &settings) != KA_OK)
-		tell(c, KA_TABLE_SETTINGS, row, false, "cannot be read: restore it from a backup");
+		tell(c, KA_TABLE_SETTINGS, row, false,
+		    "cannot be read: 'keyacct config reset' gives all settings their defaults, a backup has what they "
+		    "were");
+	return KA_OK;
+}
+
+/* A name whose project access.mdb does not know: nobody else may get its id or its uid. */
+static enum ka_result
+check_name(struct check *c, const struct ka_row *row)
+{
+	uint8_t payload[KA_RECORD_MAX], uid[4];
+	struct ka_project project;
+	enum ka_result r;
+	size_t len;
+
+	if (has(c, KA_TABLE_PROJECT, row->key, row->keylen))
+		return KA_OK;
+	if ((r = ka_catalog_get_project(c->store, row->key, &project)) != KA_NOTFOUND)
+		return r == KA_UNAVAIL ? r : KA_OK; /* told with the projects */
+	r = ka_store_tombstone(row, &project);
+	if (r == KA_OK && c->repair && (r = ka_record_put_project(&project, payload, &len)) == KA_OK &&
+	    (r = ka_store_change(c->store, KA_TABLE_PROJECT, project.id, KA_UUID_LEN, payload, len)) == KA_OK) {
+		ka_table_be32(project.uid, uid);
+		r = ka_store_put(c->store, KA_TABLE_UID, uid, sizeof(uid), project.id, KA_UUID_LEN);
+	}
+	tell(c, KA_TABLE_NAME, row, c->repair && r == KA_OK, "is of no project: kept as one that is deleted");
+	return r == KA_CORRUPT ? KA_OK : r;
+}
+
+/* The other way round nothing is looked for: each project has been asked for its name and number. */
+static enum ka_result
+check_name_uid(struct check *c, const struct ka_row *row)
+{
+	enum ka_result r = KA_NOTFOUND;
+	struct ka_project project;
+	uint8_t uid[4] = {0};
+
+	if (row->len == KA_UUID_LEN && (r = ka_catalog_get_project(c->store, row->payload, &project)) == KA_OK)
+		ka_table_be32(project.uid, uid);
+	if ((r == KA_OK || r == KA_NOTFOUND) && (row->keylen != sizeof(uid) || memcmp(row->key, uid, sizeof(uid)) != 0))
+		tell(c, KA_TABLE_NAME_UID, row, false,
+		    "is no project's: put names.mdb aside, and 'keyacct check --repair' makes it anew");
 	return KA_OK;
 }
 
@@ -299,6 +346,8 @@ static const struct {
 	enum ka_result (*check)(struct check *, const struct ka_row *);
 } tables[] = {
     {KA_TABLE_SETTINGS, false, check_settings},
+    {KA_TABLE_NAME, false, check_name},
+    {KA_TABLE_NAME_UID, false, check_name_uid},
     {KA_TABLE_PROJECT, false, check_project},
     {KA_TABLE_UID, false, check_uid},
     {KA_TABLE_ACCOUNT, false, check_account},
@@ -315,12 +364,19 @@ static const struct {
 };
 
 static enum ka_result
+next(struct check *c, enum ka_table table, struct ka_row *row)
+{
+	return file_of(table) == KA_FILE_NAMES ? ka_store_next_in_names(c->store, table, row)
+					       : ka_store_next(c->store, table, "", 0, row);
+}
+
+static enum ka_result
 check_table(struct check *c, size_t n)
 {
 	struct ka_row row = {.keylen = 0}, last = row;
 	enum ka_result r;
 
-	while ((r = ka_store_next(c->store, tables[n].table, "", 0, &row)) != KA_NOTFOUND) {
+	while ((r = next(c, tables[n].table, &row)) != KA_NOTFOUND) {
 		/* Where a page leads nowhere, there is no next row to go on with. */
 		if (r == KA_CORRUPT && row.keylen == last.keylen && memcmp(row.key, last.key, row.keylen) == 0)
 			return KA_CORRUPT;
@@ -357,7 +413,10 @@ check_changes(struct check *c)
 		if (r != KA_OK)
 			tell(c, KA_TABLE_CHANGE, &row, false, "is missing or damaged");
 	}
-	return KA_OK;
+	ka_table_be64(ka_store_count_changes(c->store) + 1, row.key);
+	if ((r = ka_store_seek(c->store, KA_TABLE_CHANGE, row.key, row.keylen, &row)) == KA_OK)
+		tell(c, KA_TABLE_CHANGE, &row, false, "comes after the last change that the counter knows");
+	return r == KA_UNAVAIL ? r : KA_OK;
 }
 
 enum ka_result

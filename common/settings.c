@@ -361,6 +361,21 @@ ka_settings_write(struct ka_store *store, const struct ka_settings *settings, st
 }
 
 enum ka_result
+ka_settings_reset(struct ka_store *store, struct ka_error *err)
+{
+	struct ka_settings settings;
+	enum ka_result r;
+
+	/* The log keeps rows as they were: of one that cannot be read there is nothing to keep. */
+	if ((r = ka_store_settings(store, &settings)) == KA_CORRUPT)
+		r = ka_store_remove(store, KA_TABLE_SETTINGS, KA_SETTINGS_KEY, strlen(KA_SETTINGS_KEY));
+	if (r != KA_OK)
+		return ka_store_fail(store, r, err);
+	ka_record_default_settings(&settings);
+	return ka_settings_write(store, &settings, err);
+}
+
+enum ka_result
 ka_settings_count_refused(
     struct ka_store *store, const struct ka_settings *before, const struct ka_settings *after, size_t *n)
 {

@@ -44,6 +44,13 @@ enum ka_result ka_settings_find(const char *name, const struct ka_setting **sett
 enum ka_result ka_settings_write(struct ka_store *store, const struct ka_settings *settings, struct ka_error *err);
 
 /**
+ * ka_settings_reset(store, err):
+ * Give all settings their defaults, also when what they were cannot be read.
+ * Returns KA_OK; KA_UNAVAIL.
+ */
+enum ka_result ka_settings_reset(struct ka_store *store, struct ka_error *err);
+
+/**
  * ka_settings_count_refused(store, before, after, n):
  * How many registrations ${before} lets be used and ${after} does not, whatever their state and time.
  * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT, without a sentence.

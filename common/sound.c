@@ -64,7 +64,7 @@ check(const char *path, enum ka_file file, struct shared *s)
 		memset(&s->sound.meta, 0, sizeof(s->sound.meta));
 		r = ka_store_damaged(path, r, err);
 	} else {
-		r = ka_store_file_verify(&f, s->sound.rows, note, s, err);
+		r = ka_store_file_verify(&f, s->sound.rows, &s->sound.unread, note, s, err);
 	}
 	ka_store_file_close(&f);
 	return r;

@@ -16,6 +16,7 @@ struct ka_sound {
 	struct ka_error err;      /* why not */
 	struct ka_meta meta;      /* the counters, as far as they could be read; all zero in usage.mdb */
 	uint64_t rows[KA_TABLES]; /* how many there are in each table */
+	uint64_t unread;          /* of a damaged file: that so many rows cannot be read is all that is wrong with it */
 };
 
 /**

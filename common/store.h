@@ -160,6 +160,18 @@ enum ka_result ka_store_check_name(struct ka_store *store, const struct ka_proje
 enum ka_result ka_store_project_again(struct ka_store *store, const uint8_t project[static KA_UUID_LEN]);
 
 /**
+ * ka_store_next_in_names(store, table, row):
+ * Step through a table of names.mdb: the first row when ${row}->keylen is 0, else the one after ${row}.
+ * Returns as ka_store_next.
+ *
+ * ka_store_tombstone(name, project):
+ * What is left of a project of which nothing but ${name}, a row of KA_TABLE_NAME, is known: its id and uid stay taken.
+ * Returns KA_OK; KA_CORRUPT: the row cannot be read.
+ */
+enum ka_result ka_store_next_in_names(struct ka_store *store, enum ka_table table, struct ka_row *row);
+enum ka_result ka_store_tombstone(const struct ka_row *name, struct ka_project *project);
+
+/**
  * ka_store_count_changes(store):
  * How many changes there have been, those of the open transaction included.
  */

@@ -73,12 +73,13 @@ enum ka_result ka_store_file_copy(const char *from, const char *to, bool compact
     void *arg, struct ka_error *err);
 
 /**
- * ka_store_file_verify(file, rows, tell, arg, err):
+ * ka_store_file_verify(file, rows, unread, tell, arg, err):
  * Read all of it: each row's checksum, the order of the keys, whether a look-up finds each, and whether there are as
- * many rows as the table says. ${rows} is how many there are in each table; ${tell}(${arg}, done, total) is called now
- * and then. Returns KA_OK; KA_CORRUPT; KA_CONFLICT: there is a table that this version does not know; KA_UNAVAIL.
+ * many rows as the table says. ${rows} is how many there are in each table, ${unread} how many of all of them cannot be
+ * read, when nothing else is wrong; ${tell}(${arg}, done, total) is called now and then. Returns KA_OK; KA_CORRUPT;
+ * KA_CONFLICT: there is a table that this version does not know; KA_UNAVAIL.
  */
-enum ka_result ka_store_file_verify(struct ka_store_file *file, uint64_t rows[static KA_TABLES],
+enum ka_result ka_store_file_verify(struct ka_store_file *file, uint64_t rows[static KA_TABLES], uint64_t *unread,
     void (*tell)(void *, uint64_t, uint64_t), void *arg, struct ka_error *err);
 
 /**

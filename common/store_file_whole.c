@@ -170,7 +170,7 @@ struct verifying {
 	struct ka_store_file *file;
 	void (*tell)(void *, uint64_t, uint64_t);
 	void *arg;
-	uint64_t done, total;
+	uint64_t done, total, unread;
 };
 
 /* Does a look-up of the key lead to this row? Readers look up; going through the rows needs no inner page. */
@@ -183,15 +183,19 @@ is_found(struct ka_store_file *f, enum ka_table table, const MDB_val *key, const
 }
 
 static bool
-is_row_sound(struct ka_store_file *f, enum ka_table table, const MDB_val *last, const MDB_val *k, const MDB_val *v)
+is_in_place(struct ka_store_file *f, enum ka_table table, const MDB_val *last, const MDB_val *k, const MDB_val *v)
+{
+	return k->mv_size > 0 && k->mv_size <= KA_KEY_MAX &&
+	       (last->mv_size == 0 || mdb_cmp(f->txn, f->dbi[table], last, k) < 0) && is_found(f, table, k, v);
+}
+
+static bool
+is_readable(enum ka_table table, const MDB_val *k, const MDB_val *v)
 {
 	const uint8_t *payload;
 	size_t n;
 
-	return k->mv_size > 0 && k->mv_size <= KA_KEY_MAX &&
-	       (last->mv_size == 0 || mdb_cmp(f->txn, f->dbi[table], last, k) < 0) &&
-	       ka_record_unseal(table, k->mv_data, k->mv_size, v->mv_data, v->mv_size, &payload, &n) == KA_OK &&
-	       is_found(f, table, k, v);
+	return ka_record_unseal(table, k->mv_data, k->mv_size, v->mv_data, v->mv_size, &payload, &n) == KA_OK;
 }
 
 static int
@@ -204,8 +208,9 @@ verify_rows(struct verifying *v, enum ka_table table, MDB_cursor *cursor, uint64
 	for (;;) {
 		if ((rc = mdb_cursor_get(cursor, &key, &value, *rows == 0 ? MDB_FIRST : MDB_NEXT)) != 0)
 			return rc == MDB_NOTFOUND ? 0 : rc;
-		if (!is_row_sound(v->file, table, &last, &key, &value))
+		if (!is_in_place(v->file, table, &last, &key, &value))
 			return MDB_CORRUPTED;
+		v->unread += !is_readable(table, &key, &value);
 		last = key; /* nothing is written: it stays where it is */
 		++*rows;
 		if (++v->done % 1024 == 0)
@@ -289,14 +294,16 @@ verify_tables(struct ka_store_file *f, size_t expected, struct ka_error *err)
 }
 
 enum ka_result
-ka_store_file_verify(struct ka_store_file *f, uint64_t rows[static KA_TABLES], void (*tell)(void *, uint64_t, uint64_t),
-    void *arg, struct ka_error *err)
+ka_store_file_verify(struct ka_store_file *f, uint64_t rows[static KA_TABLES], uint64_t *unread,
+    void (*tell)(void *, uint64_t, uint64_t), void *arg, struct ka_error *err)
 {
 	struct verifying v = {.file = f, .tell = tell, .arg = arg};
 	MDB_stat stat;
 	size_t n = 0;
 	int rc = 0;
+	enum ka_result r;
 
+	*unread = 0;
 	memset(rows, 0, KA_TABLES * sizeof(rows[0]));
 	for (unsigned t = 0; t < KA_TABLES; t++)
 		if (f->dbi[t] != KA_NO_TABLE && mdb_stat(f->txn, f->dbi[t], &stat) == 0) {
@@ -306,7 +313,12 @@ ka_store_file_verify(struct ka_store_file *f, uint64_t rows[static KA_TABLES], v
 	for (unsigned t = 0; t < KA_TABLES && rc == 0; t++)
 		if (f->dbi[t] != KA_NO_TABLE)
 			rc = verify_table(&v, (enum ka_table)t, &rows[t]);
-	return rc == 0 ? verify_tables(f, n, err) : ka_store_file_failed(err, rc, f->path);
+	if (rc != 0)
+		return ka_store_file_failed(err, rc, f->path);
+	if ((r = verify_tables(f, n, err)) != KA_OK || v.unread == 0)
+		return r;
+	*unread = v.unread;
+	return ka_store_file_failed(err, MDB_CORRUPTED, f->path);
 }
 
 /* Putting out of the way */

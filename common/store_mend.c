@@ -66,24 +66,19 @@ struct beginning {
 };
 
 static enum ka_result
-put_tombstone(struct ka_store_file *f, const struct ka_row *row)
+put_tombstone(struct ka_store_file *f, const struct ka_row *name)
 {
-	struct ka_project project = {.state = KA_PROJECT_DELETED};
 	uint8_t payload[KA_RECORD_MAX], uid[4];
-	struct ka_name name;
+	struct ka_project project;
 	size_t len;
 	enum ka_result r;
 
-	if (row->keylen != KA_UUID_LEN || (r = ka_record_get_name(row->payload, row->len, &name)) != KA_OK)
-		return KA_CORRUPT;
-	project.uid = name.uid;
-	memcpy(project.home, name.home, sizeof(project.home));
-	memcpy(project.shell, name.shell, sizeof(project.shell));
-	if ((r = ka_record_put_project(&project, payload, &len)) != KA_OK ||
-	    (r = ka_store_file_put(f, KA_TABLE_PROJECT, row->key, KA_UUID_LEN, payload, len)) != KA_OK)
+	if ((r = ka_store_tombstone(name, &project)) != KA_OK ||
+	    (r = ka_record_put_project(&project, payload, &len)) != KA_OK ||
+	    (r = ka_store_file_put(f, KA_TABLE_PROJECT, project.id, KA_UUID_LEN, payload, len)) != KA_OK)
 		return r;
-	ka_table_be32(name.uid, uid);
-	return ka_store_file_put(f, KA_TABLE_UID, uid, sizeof(uid), row->key, KA_UUID_LEN);
+	ka_table_be32(project.uid, uid);
+	return ka_store_file_put(f, KA_TABLE_UID, uid, sizeof(uid), project.id, KA_UUID_LEN);
 }
 
 static enum ka_result

@@ -72,6 +72,28 @@ ka_store_check_name(struct ka_store *s, const struct ka_project *project)
 	return row.len == KA_UUID_LEN && memcmp(row.payload, project->id, KA_UUID_LEN) == 0 ? KA_OK : KA_CONFLICT;
 }
 
+enum ka_result
+ka_store_next_in_names(struct ka_store *s, enum ka_table table, struct ka_row *row)
+{
+	enum ka_result r = open_names(s);
+
+	return r == KA_OK ? ka_store_file_next(&s->names, table, "", 0, row) : r;
+}
+
+enum ka_result
+ka_store_tombstone(const struct ka_row *row, struct ka_project *project)
+{
+	struct ka_name name;
+
+	if (row->keylen != KA_UUID_LEN || ka_record_get_name(row->payload, row->len, &name) != KA_OK)
+		return KA_CORRUPT;
+	*project = (struct ka_project){.state = KA_PROJECT_DELETED, .uid = name.uid};
+	memcpy(project->id, row->key, KA_UUID_LEN);
+	memcpy(project->home, name.home, sizeof(project->home));
+	memcpy(project->shell, name.shell, sizeof(project->shell));
+	return KA_OK;
+}
+
 /* What the changes after the first ${done} did to projects. */
 static enum ka_result
 project_changes(struct ka_store *s, uint64_t done)

@@ -411,6 +411,16 @@ ka_usage_merge(const char *dir, const char *from, struct ka_error *err)
 }
 
 enum ka_result
+ka_usage_mend(const char *dir, struct ka_error *err)
+{
+	struct drain d = {.privatefd = -1, .lock = -1};
+	enum ka_result r = drain_open(dir, true, &d, err);
+
+	drain_close(&d);
+	return r;
+}
+
+enum ka_result
 ka_usage_open(const char *dir, struct ka_usage **usage, struct ka_error *err)
 {
 	char path[PATH_MAX];

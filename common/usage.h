@@ -34,6 +34,13 @@ enum ka_result ka_usage_drain(const char *dir, struct ka_error *err);
 enum ka_result ka_usage_merge(const char *dir, const char *from, struct ka_error *err);
 
 /**
+ * ka_usage_mend(dir, err):
+ * Put a damaged file aside, and begin a new one in the place of one that is damaged or lost. Returns KA_OK; KA_BUSY;
+ * KA_UNAVAIL.
+ */
+enum ka_result ka_usage_mend(const char *dir, struct ka_error *err);
+
+/**
  * ka_usage_open(dir, usage, err), ka_usage_close(usage):
  * Open usage.mdb for reading, on one snapshot. ka_usage_close(NULL) is fine.
  * Returns KA_OK; KA_UNAVAIL; KA_CORRUPT.

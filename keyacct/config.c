@@ -177,14 +177,39 @@ run_set(struct cli *cli)
 }
 
 static enum cli_status
+reset_all(struct cli *cli)
+{
+	struct ka_store *store = NULL;
+	struct ka_error err = {""};
+	enum cli_status status;
+	enum ka_result r;
+
+	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK)
+		r = ka_settings_reset(store, &err);
+	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+		return status;
+	if (cli->json)
+		return run_list(cli);
+	(void)puts("All settings have their defaults now.");
+	return CLI_DONE;
+}
+
+static enum cli_status
 run_reset(struct cli *cli)
 {
 	char value[KA_SETTINGS_VALUE_LEN];
 	const struct ka_setting *setting;
 	struct ka_settings defaults;
+	bool all = cli_value(cli, "all", 0) != NULL;
 	struct ka_error err = {""};
 	enum ka_result r;
 
+	if (all != (cli->nargs == 0)) {
+		(void)ka_result_fail(&err, KA_INVALID, "name one setting, or say --all");
+		return cli_fail(cli, KA_INVALID, &err);
+	}
+	if (all)
+		return reset_all(cli);
 	if ((r = ka_settings_find(cli->args[0], &setting, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
 	ka_record_default_settings(&defaults);
@@ -192,12 +217,17 @@ run_reset(struct cli *cli)
 	return change(cli, setting, value);
 }
 
+static const struct cli_option reset_options[] = {
+    {"all", NULL, "every setting, also when what they were cannot be read", false},
+    {0},
+};
+
 const struct cli_verb config_verbs[] = {
     {"config", "list", "", 0, 0, NULL, "List the settings, with their meanings.", "keyacct config list", run_list},
     {"config", "get", "NAME", 1, 1, NULL, "Print the value of a setting.", "keyacct config get host", run_get},
     {"config", "set", "NAME VALUE", 2, 2, NULL, "Change a setting; 'config list' shows the names and values.",
 	"keyacct config set rsa-bits 3072", run_set},
-    {"config", "reset", "NAME", 1, 1, NULL, "Give a setting its default value again.", "keyacct config reset rsa-bits",
-	run_reset},
+    {"config", "reset", "[NAME]", 0, 1, reset_options, "Give a setting, or all of them, its default value again.",
+	"keyacct config reset rsa-bits", run_reset},
     {0},
 };

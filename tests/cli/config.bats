@@ -343,3 +343,23 @@ changes() { mdb_dump -n -s change "$db/private/access.mdb" | sed '1,/^HEADER=END
 		refused 5 "is damaged" k $words
 	done
 }
+
+@test "reset --all gives every setting its default, also when they are damaged" {
+	k config set rsa-bits 4096
+	k config set host gate
+	try 0 k config reset --all
+	same "All settings have their defaults now." "$output"
+	same 0 "$(k --json config list | jq '[.[] | select(.default | not)] | length')"
+	k config set host a-host-to-be-found
+	for at in $(grep -abo a-host-to-be-found $db/private/access.mdb | cut -d: -f1); do
+		printf X | dd of=$db/private/access.mdb bs=1 seek="$at" conv=notrunc status=none
+	done
+	refused 5 "damaged" k config list
+	try 0 k config reset --all
+	try 0 k config list
+}
+
+@test "reset wants one name, or --all" {
+	refused 2 "name one setting, or say --all" k config reset
+	refused 2 "name one setting, or say --all" k config reset host --all
+}

@@ -110,7 +110,7 @@ static const struct {
 	bool when_lost, lost_mended;     /* is it found when the row is lost, and is all of it mended? */
 	bool when_unread, unread_mended; /* when the row cannot be read */
 } damages[] = {
-    {KA_TABLE_PROJECT, true, false, true, false},
+    {KA_TABLE_PROJECT, true, true, true, false},
     {KA_TABLE_UID, true, true, true, true},
     {KA_TABLE_ACCOUNT, true, true, true, false},
     {KA_TABLE_HANDLE, true, true, true, true},
@@ -233,6 +233,35 @@ names_are_compared(void **state)
 	assert_int_equal(check(false).n, 0);
 }
 
+/* A project that only names.mdb knows is kept as a deleted one, so that neither its id nor its uid comes again. */
+static void
+name_without_a_project_becomes_a_tombstone(void **state)
+{
+	struct ka_project found_;
+	struct findings findings;
+
+	(void)state;
+	assert_int_equal(ka_store_remove(f.store, KA_TABLE_PROJECT, other.id, KA_UUID_LEN), KA_OK);
+	findings = check(true);
+	assert_int_equal(findings.first, KA_TABLE_NAME);
+	assert_int_equal(findings.mended, findings.n);
+	fixture_commit(&f);
+	assert_int_equal(check(false).n, 0);
+	assert_int_equal(ka_catalog_get_project(f.store, other.id, &found_), KA_OK);
+	assert_int_equal(found_.state, KA_PROJECT_DELETED);
+	assert_int_equal(found_.uid, other.uid);
+}
+
+/* An entry behind the last one would be written over by the next change. */
+static void
+entry_behind_the_last_is_found(void **state)
+{
+	(void)state;
+	assert_int_equal(ka_store_put(f.store, KA_TABLE_CHANGE, "\0\0\0\1\0\0\0", 8, "x", 1), KA_OK);
+	assert_int_equal(check(false).n, 1);
+	assert_int_equal(check(false).first, KA_TABLE_CHANGE);
+}
+
 int
 main(void)
 {
@@ -242,6 +271,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(orphans_are_removed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reach_of_a_key_for_all_is_removed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(names_are_compared, setup, teardown),
+	    cmocka_unit_test_setup_teardown(name_without_a_project_becomes_a_tombstone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(entry_behind_the_last_is_found, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);

@@ -514,6 +514,12 @@ the_next_decision_knows_a_change(void **state)
 	decide(&q, KA_CORRUPT, KA_REASON_GRANTED);
 	assert_int_equal(ka_access_ask_project(f.dir, &q, &answer), KA_OK);
 	assert_int_equal(answer.reason, KA_REASON_GRANTED);
+	/* Then they can be written anew. */
+	assert_int_equal(ka_settings_reset(f.store, &err), KA_OK);
+	fixture_commit(&f);
+	decide(&q, KA_OK, KA_REASON_KEY_HOST);
+	assert_int_equal(ka_store_settings(f.store, &s), KA_OK);
+	assert_string_equal(s.key_types, "");
 }
 
 int
