@@ -103,12 +103,14 @@ the_student_is_out() {
 	refute runs 'sleep 7003'
 	neighbour_stays
 	run keyacct --json session end --account owner
+	echo "$output"
 	[ "$(jq -c '.[0] | [.ended, .reason, .stays]' <<<"$output")" = "[true,\"session-end\",[$left]]" ]
 	kill $left
 }
 
 @test "a job of a session that ended before is told and left: it may be anybody's" {
 	login owner $P 'setsid sleep 7001 >/dev/null 2>&1 </dev/null &'
+	wait_until runs 'sleep 7001'
 	left=$(pgrep -f '^sleep 7001$')
 	connect student student $P 'echo ready; sleep 7002'
 	wait_until says student ready
