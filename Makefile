@@ -2,6 +2,7 @@
 #
 #   make                   all parts, into build/
 #   make check             install what is missing, build, run every test (root)
+#   make torture           kill it ten thousand times
 #   make demo              install what is missing, build, play the story with a real sshd (root)
 #   make package           Debian packages, tried in a Debian of their own (root)
 #   make install DESTDIR=  every part where Debian expects it
@@ -142,7 +143,7 @@ $B/tests/host/races: tsan
 	clang-14 -fsanitize=thread -o $@ $(TSAN_OBJ) -lcrypto
 
 tests: $(HOST) $B/tests/host/commits $B/tests/host/newer $B/tests/host/races
-tests: all $(UNIT) $(PAMTEST) $B/stress $(MUTANTS)
+tests: all $(UNIT) $(PAMTEST) $B/stress $(MUTANTS) $B/torture $B/recorder.so
 
 check:
 	@tests/deps
@@ -163,6 +164,17 @@ stress:
 	@tests/deps
 	@$(MAKE) --no-print-directory $B/stress >/dev/null
 	@$B/stress --seconds 600 --disk $B
+
+# Ten thousand commands, notes and drains killed at random moments; two hundred are in the suites.
+$B/torture: $B/obj/tests/torture/torture.o $(ADMIN_A) $(CORE_A)
+	$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(ADMINLIB)
+$B/recorder.so: tests/torture/recorder.c $B/flags
+	$(CC) -D_GNU_SOURCE -shared -fPIC -O1 $(WARN) -o $@ $< -ldl
+torture:
+	@tests/deps
+	@$(MAKE) --no-print-directory all $B/torture $B/recorder.so >/dev/null
+	@$B/torture --kills $(or $(KILLS),10000) $B/keyacct
+	@tests/torture/powercut --cuts $(or $(CUTS),1000) $B
 
 # Every fuzzer for SECONDS; two seconds each are in the suites.
 fuzz:
@@ -233,4 +245,4 @@ format:
 
 clean:
 	rm -rf build build-* $B
-.PHONY: all tests tsan check check-asan stress fuzz bench package demo install format clean
+.PHONY: all tests tsan check check-asan stress torture fuzz bench package demo install format clean

@@ -450,14 +450,15 @@ read_file(const char *dir, enum ka_file file, enum ka_result (*read)(struct ka_v
 	return n < 0 || (size_t)n >= sizeof(path) ? KA_UNAVAIL : ka_view_read(path, read, arg);
 }
 
-/* names.mdb first: a commit in between can only make access.mdb newer. */
+/* names.mdb first: a commit in between can only make access.mdb newer. Who may not read it has nothing to compare, and
+ * whose NSS may not finds no project to ask about. */
 static enum ka_result
 ask(const char *dir, struct asking *a)
 {
 	enum ka_result r;
 
 	a->answer->file = KA_FILE_NAMES;
-	if ((r = read_file(dir, KA_FILE_NAMES, read_changes, &a->projected)) != KA_OK)
+	if ((r = read_file(dir, KA_FILE_NAMES, read_changes, &a->projected)) != KA_OK && r != KA_UNAVAIL)
 		return r;
 	a->answer->file = KA_FILE_ACCESS;
 	return read_file(dir, KA_FILE_ACCESS, walk, a);

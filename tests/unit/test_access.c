@@ -342,7 +342,9 @@ older_than_names_nothing_is_decided(void **state)
 	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_CONFLICT);
 	assert_int_equal(ka_access_ask_project(f.dir, &q, &answer), KA_CONFLICT);
 	fixture_run(&f, "mv new private/access.mdb && mv names.mdb aside");
-	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_UNAVAIL);
+	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_OK);
+	fixture_run(&f, "echo damaged >names.mdb");
+	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_CORRUPT);
 	assert_int_equal(answer.file, KA_FILE_NAMES);
 	fixture_run(&f, "mv aside names.mdb");
 	assert_int_equal(ka_access_ask(f.dir, &q, &answer), KA_OK);
