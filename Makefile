@@ -2,7 +2,7 @@
 #
 #   make                   all parts, into build/
 #   make check             install what is missing, build, run every test (root)
-#   make torture           kill it ten thousand times
+#   make torture flood     kill it ten thousand times; 200 clients at once
 #   make demo              install what is missing, build, play the story with a real sshd (root)
 #   make package           Debian packages, tried in a Debian of their own (root)
 #   make install DESTDIR=  every part where Debian expects it
@@ -176,6 +176,13 @@ torture:
 	@$B/torture --kills $(or $(KILLS),10000) $B/keyacct
 	@tests/torture/powercut --cuts $(or $(CUTS),1000) $B
 
+# A minute of 200 clients at once, most of whom must not get in.
+flood:
+	@tests/deps
+	@$(MAKE) --no-print-directory all >/dev/null
+	@tests/world --sshd env FLOOD_SECONDS=$(or $(SECONDS),60) FLOOD_CLIENTS=$(or $(CLIENTS),200) \
+	    bats --show-output-of-passing-tests tests/sshd/flood.bats
+
 # Every fuzzer for SECONDS; two seconds each are in the suites.
 fuzz:
 	@tests/deps
@@ -245,4 +252,4 @@ format:
 
 clean:
 	rm -rf build build-* $B
-.PHONY: all tests tsan check check-asan stress torture fuzz bench package demo install format clean
+.PHONY: all tests tsan check check-asan stress torture flood fuzz bench package demo install format clean
