@@ -250,11 +250,26 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 	cp -p /etc/resolv.conf "$BATS_TEST_TMPDIR/resolv.conf"
 	echo "nameserver 127.0.0.1" >/etc/resolv.conf
 	run --separate-stderr keyacct setup --yes --short-name ssh
+	other=$status told=$stderr
+	# The very address at which sshd listens is no other host's.
+	echo "ListenAddress 192.0.2.8" >/etc/ssh/sshd_config.d/0.conf
+	run --separate-stderr keyacct setup --yes --short-name ssh
 	kill $server
 	cp -p "$BATS_TEST_TMPDIR/resolv.conf" /etc/resolv.conf
-	same 4 "$status"
-	[[ $stderr == *"\"ssh\" is another host's: the lookup of it says 192.0.2.8"* ]]
-	same "$before" "$(sums)"
+	same 4 "$other"
+	[[ $told == *"\"ssh\" is another host's: the lookup of it says 192.0.2.8"* ]]
+	same 0 "$status"
+	cmp $HOSTS /root/before/hosts
+	grep -q '^ssh ' $KNOWN
+}
+
+@test "without the public half of a host key there is no name to be sure of" {
+	mkdir "$BATS_TEST_TMPDIR/keys"
+	cp -p /etc/ssh/ssh_host_*_key "$BATS_TEST_TMPDIR/keys/"
+	printf 'HostKey %s\n' "$BATS_TEST_TMPDIR"/keys/* >/etc/ssh/sshd_config.d/0.conf
+	told 0 "\"ssh\" is of no use: no host key of sshd has its .pub file beside it" keyacct setup --yes
+	cmp $HOSTS /root/before/hosts
+	[ ! -e $KNOWN ]
 }
 
 @test "a name that is this host's by hand needs the keys alone" {
@@ -343,18 +358,20 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 	same "$before" "$(sums)"
 }
 
-@test "what does not hold afterwards is rolled back: PAM lets root in no more" {
-	mv /usr/lib/*/security/pam_keyacct.so "$BATS_TEST_TMPDIR/"
+@test "what does not hold afterwards is rolled back: PAM lets root in no more, for sshd or for cron and at" {
 	module=$(ls -d /usr/lib/*/security)
-	# The gate keeps root out of a missing module; a piece without it does not.
-	cp /usr/share/keyacct/sshd.account.pam "$BATS_TEST_TMPDIR/account"
-	sed -i '/pam_succeed_if/d' /usr/share/keyacct/sshd.account.pam
-	run --separate-stderr keyacct setup --yes
-	cp "$BATS_TEST_TMPDIR/account" /usr/share/keyacct/sshd.account.pam
-	mv "$BATS_TEST_TMPDIR/pam_keyacct.so" "$module/"
-	same 6 "$status"
-	[[ $stderr == *"everything is as it was: PAM answers differently about root than before"* ]]
-	same "$before" "$(sums)"
+	for piece in sshd cron; do
+		mv $module/pam_keyacct.so "$BATS_TEST_TMPDIR/"
+		# The gate keeps root out of a missing module; a piece without it does not.
+		cp /usr/share/keyacct/$piece.account.pam "$BATS_TEST_TMPDIR/account"
+		sed -i '/pam_succeed_if/d' /usr/share/keyacct/$piece.account.pam
+		run --separate-stderr keyacct setup --yes
+		cp "$BATS_TEST_TMPDIR/account" /usr/share/keyacct/$piece.account.pam
+		mv "$BATS_TEST_TMPDIR/pam_keyacct.so" $module/
+		same 6 "$status"
+		[[ $stderr == *"everything is as it was: PAM answers differently about root than before, for $piece: "* ]]
+		same "$before" "$(sums)"
+	done
 }
 
 @test "a missing piece, a missing file" {
