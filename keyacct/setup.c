@@ -194,7 +194,7 @@ apply(const struct setup *s, struct ka_error *err)
 	for (; r == KA_OK && done < FILES; done++)
 		if (is_changed(nth(s, done)))
 			r = host_disk_replace(s->root, nth(s, done)->path, nth(s, done)->new, err);
-	if (r == KA_OK && !s->image && (r = setup_try_after(!s->undo, &before, err)) == KA_OK)
+	if (r == KA_OK && !s->image && (r = setup_try_after(s->undo ? NULL : s->drop_in, &before, err)) == KA_OK)
 		r = setup_near_try(&s->near, err);
 	if (r != KA_OK) {
 		struct ka_error why = *err;

@@ -32,8 +32,27 @@ ask_sshd(char **config, struct ka_error *err)
 	return host_sshd_ask(NOBODY, "localhost", "127.0.0.1", config, err);
 }
 
+/* Every setting of our drop-in has to be what counts for a project: of two Match blocks the first one does. */
 static enum ka_result
-try_sshd(bool in_service, struct ka_error *err)
+try_drop_in(const char *config, const char *drop_in, struct ka_error *err)
+{
+	for (const char *line = drop_in; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+		char keyword[64], value[256];
+
+		if (line[0] != ' ' || sscanf(line, " %63s %255[^\n]", keyword, value) != 2 ||
+		    host_sshd_is(config, keyword, value))
+			continue;
+		return ka_result_fail(err, KA_CONFLICT,
+		    "sshd does not take \"%s\" from /etc/ssh/sshd_config.d/00-keyacct.conf: has /etc/ssh/sshd_config "
+		    "an "
+		    "Include for it, before every Match?",
+		    keyword);
+	}
+	return KA_OK;
+}
+
+static enum ka_result
+try_sshd(const char *drop_in, struct ka_error *err)
 {
 	char *config, setting[320];
 	enum ka_result r;
@@ -50,10 +69,8 @@ try_sshd(bool in_service, struct ka_error *err)
 		    "and "
 		    "against what denies",
 		    setting);
-	if (r == KA_OK && in_service && !host_sshd_is(config, "authorizedkeyscommanduser", "keyacct"))
-		r = ka_result_fail(err, KA_CONFLICT,
-		    "sshd does not take /etc/ssh/sshd_config.d/00-keyacct.conf: has /etc/ssh/sshd_config an Include "
-		    "for it, before every Match?");
+	if (r == KA_OK && drop_in != NULL)
+		r = try_drop_in(config, drop_in, err);
 	free(config);
 	return r;
 }
@@ -118,7 +135,7 @@ setup_try_before(const char *dir, struct ka_error *err)
 		return ka_result_fail(err, KA_NOTFOUND,
 		    "there is no user \"keyacct\", as whom sshd runs the helper: 'systemd-sysusers keyacct.conf' makes "
 		    "it");
-	if ((r = try_sshd(false, err)) != KA_OK)
+	if ((r = try_sshd(NULL, err)) != KA_OK)
 		return r;
 	return try_local_users(dir, err);
 }
@@ -175,11 +192,11 @@ knows_root(const char *database)
 }
 
 enum ka_result
-setup_try_after(bool in_service, const struct setup_pam *before, struct ka_error *err)
+setup_try_after(const char *drop_in, const struct setup_pam *before, struct ka_error *err)
 {
 	struct setup_pam now;
 	char *config = NULL;
-	enum ka_result r = in_service ? try_sshd(true, err) : ask_sshd(&config, err);
+	enum ka_result r = drop_in != NULL ? try_sshd(drop_in, err) : ask_sshd(&config, err);
 
 	free(config);
 	if (r != KA_OK)

@@ -4,8 +4,6 @@
  * Does a host let projects in, keep out who belongs out, and leave everybody else as they were? Looked at before setup
  * changes anything, and after it.
  */
-#include <stdbool.h>
-
 #include "common/result.h"
 
 #define SETUP_SERVICES 3
@@ -28,9 +26,10 @@ enum ka_result setup_try_before(const char *dir, struct ka_error *err);
 void setup_try_pam(struct setup_pam *answers);
 
 /**
- * setup_try_after(in_service, before, err):
- * Does sshd take its part, does PAM answer as ${before}, and is root still found? Returns as setup_try_before.
+ * setup_try_after(drop_in, before, err):
+ * Does sshd go by every setting of our ${drop_in} (NULL: out of service), does PAM answer as ${before}, and is root
+ * still found? Returns as setup_try_before.
  */
-enum ka_result setup_try_after(bool in_service, const struct setup_pam *before, struct ka_error *err);
+enum ka_result setup_try_after(const char *drop_in, const struct setup_pam *before, struct ka_error *err);
 
 #endif

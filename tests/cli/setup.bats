@@ -354,8 +354,36 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 @test "what does not hold afterwards is rolled back: sshd does not read the drop-in" {
 	sed -i '/^Include/d' /etc/ssh/sshd_config
 	before=$(sums)
-	told 4 "everything is as it was: sshd does not take $drop_in" keyacct setup --yes
+	told 4 "everything is as it was: sshd does not take \"AuthorizedKeysFile\" from $drop_in" keyacct setup --yes
 	same "$before" "$(sums)"
+}
+
+@test "what does not hold afterwards is rolled back: an earlier Match has another value for any of its settings" {
+	tried=
+	while read -r setting; do
+		tried+="${setting%% *}"$'\n'
+		cp -p /root/before/sshd_config /etc/ssh/sshd_config
+		# For projects' names alone.
+		sed -i "1i Match User ????????????????????????????????\n$setting\nMatch all" /etc/ssh/sshd_config
+		before=$(sums)
+		told 4 "sshd does not take \"${setting%% *}\" from $drop_in" keyacct setup --yes
+		same "$before" "$(sums)"
+	done <<-END
+		AuthorizedKeysFile .ssh/authorized_keys
+		AuthorizedKeysCommand /bin/false %u
+		AuthorizedKeysCommandUser nobody
+		AuthenticationMethods any
+		TrustedUserCAKeys /etc/ssh/ca.pub
+		AllowStreamLocalForwarding yes
+		GatewayPorts yes
+		PermitTunnel yes
+		PermitUserRC yes
+	END
+	same "$(awk '/^ / { print $1 }' /usr/share/keyacct/00-keyacct.conf)" "${tried%$'\n'}"
+	# Later ones do no harm.
+	cp -p /root/before/sshd_config /etc/ssh/sshd_config
+	printf 'Match User *\nPermitUserRC yes\n' >>/etc/ssh/sshd_config
+	keyacct setup --yes
 }
 
 @test "what does not hold afterwards is rolled back: PAM lets root in no more, for sshd or for cron and at" {
