@@ -194,6 +194,12 @@ bench:
 	@tests/deps
 	@$(MAKE) --no-print-directory all $(BENCH) >/dev/null
 	@tests/world tests/bench/bench
+# The short way between projects against an outside name that means a gateway.
+bench-near: all $B/bench/pairs
+	@tests/world --sshd tests/bench/near
+# Does the time of a refusal tell whether there is a project?
+bench-strangers: all $B/bench/noop
+	@tests/world --sshd tests/bench/strangers
 $B/bench/fill: $B/obj/tests/bench/fill.o $(ADMIN_A) $(CORE_A)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(ADMINLIB)
@@ -252,4 +258,5 @@ format:
 
 clean:
 	rm -rf build build-* $B
-.PHONY: all tests tsan check check-asan stress torture flood fuzz bench package demo install format clean
+.PHONY: all tests tsan check check-asan stress torture flood fuzz bench bench-near bench-strangers package demo install
+.PHONY: format clean

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define BLANKS " \t"
 
@@ -192,7 +193,7 @@ host_pam_remove(const char *old, const char *account, const char *session, char 
 	if ((text = strdup(old)) == NULL)
 		return out_of_memory(err);
 	for (size_t i = 0; i < 2; i++) {
-		char *found = strstr(text, pieces[i]);
+		char *found = pieces[i][0] != '\0' ? strstr(text, pieces[i]) : NULL;
 
 		if (found != NULL)
 			memmove(found, found + strlen(pieces[i]), strlen(found + strlen(pieces[i])) + 1);
@@ -225,6 +226,11 @@ host_pam_add(const char *old, const char *account, const char *session, char **n
 	}
 	if ((r = splice(bare, (size_t)(include - bare), 0, account, &half, err)) != KA_OK)
 		goto out;
+	if (session[0] == '\0') {
+		*new = half;
+		half = NULL;
+		goto out;
+	}
 	r = KA_CONFLICT;
 	if ((first = first_line(half, is_session)) == NULL) {
 		(void)ka_result_fail(err, r, "it has no session line, before which ours belong");
@@ -237,45 +243,140 @@ out:
 	return r;
 }
 
-/* One line of a file */
+/* Lines of ours in a file of others */
 
-/* Where ${line} stands, as a whole line, or NULL. */
-static const char *
-find_whole(const char *text, const char *line)
+static bool
+is_marked(const char *line, size_t len)
 {
-	size_t len = strlen(line);
+	static const char mark[] = HOST_LINES_MARK;
+	size_t n = sizeof(mark) - 1;
 
-	for (; *text != '\0'; text += strcspn(text, "\n"), text += *text == '\n')
-		if (strncmp(text, line, len) == 0 && (text[len] == '\n' || text[len] == '\0'))
-			return text;
-	return NULL;
+	return len > n && strncmp(line + len - n, mark, n) == 0;
+}
+
+/* The words before the mark. */
+static unsigned
+count_words(const char *line, size_t len)
+{
+	const char *end = line + len - (sizeof(HOST_LINES_MARK) - 1);
+	unsigned n = 0;
+
+	while ((line += strspn(line, BLANKS)) < end) {
+		line += strcspn(line, BLANKS);
+		n++;
+	}
+	return n;
+}
+
+/* ${mine}: our lines of the file; ${bare}: the file without them. */
+static enum ka_result
+split_lines(const char *old, unsigned words, FILE *mine, FILE *bare, struct ka_error *err)
+{
+	for (const char *line = old; *line != '\0';) {
+		size_t len = strcspn(line, "\n"), whole = len + (line[len] == '\n');
+		bool ours = is_marked(line, len);
+
+		if (ours && count_words(line, len) != words)
+			return ka_result_fail(err, KA_CONFLICT,
+			    "the line that begins with \"%.*s\" is not as setup wrote it: take it out, or the comment "
+			    "at its end",
+			    (int)(len < 40 ? len : 40), line);
+		(void)fwrite(line, 1, whole, ours ? mine : bare);
+		line += whole;
+	}
+	return KA_OK;
+}
+
+/* After the last line that ends: so that taking them out again restores a last line without an end as well. */
+static enum ka_result
+put_lines(const char *bare, const char *lines, char **new, struct ka_error *err)
+{
+	const char *last = strrchr(bare, '\n');
+
+	return splice(bare, last != NULL ? (size_t)(last + 1 - bare) : 0, 0, lines, new, err);
+}
+
+/* A file that began with our lines goes with them, unless somebody added others. */
+static enum ka_result
+without_lines(const char *bare, char **new, struct ka_error *err)
+{
+	static const char made[] = HOST_LINES_MADE;
+	size_t n = sizeof(made) - 1;
+
+	if (strcmp(bare, made) == 0)
+		return KA_OK;
+	return splice(bare, 0, strncmp(bare, made, n) == 0 ? n : 0, "", new, err);
 }
 
 enum ka_result
-host_line_add(const char *old, const char *line, char **new, struct ka_error *err)
+host_lines_set(const char *old, const char *lines, unsigned words, char **new, struct ka_error *err)
 {
-	if (old != NULL && find_whole(old, line) != NULL)
-		return splice(old, 0, 0, "", new, err);
-	if (asprintf(new, "%s\n%s", line, old != NULL ? old : "") >= 0)
-		return KA_OK;
+	char *mine = NULL, *bare = NULL;
+	size_t len;
+	FILE *m = open_memstream(&mine, &len), *b = open_memstream(&bare, &len);
+	enum ka_result r = KA_UNAVAIL;
+
 	*new = NULL;
-	return out_of_memory(err);
+	if (m != NULL && b != NULL)
+		r = split_lines(old != NULL ? old : "", words, m, b, err);
+	if ((m != NULL && fclose(m) != 0) || (b != NULL && fclose(b) != 0))
+		r = KA_UNAVAIL;
+	if (r == KA_UNAVAIL)
+		(void)out_of_memory(err);
+	else if (r == KA_OK && old == NULL && lines[0] != '\0')
+		r = splice(HOST_LINES_MADE, sizeof(HOST_LINES_MADE) - 1, 0, lines, new, err);
+	else if (r == KA_OK && old != NULL && strcmp(mine, lines) == 0)
+		r = splice(old, 0, 0, "", new, err);
+	else if (r == KA_OK && old != NULL)
+		r = lines[0] != '\0' ? put_lines(bare, lines, new, err) : without_lines(bare, new, err);
+	free(mine);
+	free(bare);
+	return r;
 }
 
-enum ka_result
-host_line_remove(const char *old, const char *line, char **new, struct ka_error *err)
+/* The word that begins at ${at} in a line of /etc/hosts; false at the line's end or a comment. */
+static bool
+next_word(const char **at, size_t *len)
 {
-	const char *found = old != NULL ? find_whole(old, line) : NULL;
-	size_t len = strlen(line);
+	*at += strspn(*at, BLANKS);
+	*len = strcspn(*at, BLANKS "#\n");
+	return *len > 0;
+}
 
-	*new = NULL;
-	if (old == NULL)
-		return KA_OK;
-	if (found == NULL)
-		return splice(old, 0, 0, "", new, err);
-	len += found[len] == '\n';
-	/* What was made for it alone goes with it. */
-	if (found == old && old[len] == '\0')
-		return KA_OK;
-	return splice(old, (size_t)(found - old), len, "", new, err);
+bool
+host_hosts_find(const char *text, const char *name, char *address, size_t size)
+{
+	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *at = line, *first;
+		size_t len, firstlen;
+
+		if (is_marked(line, strcspn(line, "\n")) || !next_word(&at, &len))
+			continue;
+		first = at;
+		firstlen = len;
+		while (at += len, next_word(&at, &len))
+			if (len == strlen(name) && strncasecmp(at, name, len) == 0) {
+				(void)snprintf(address, size, "%.*s", (int)firstlen, first);
+				return true;
+			}
+	}
+	return false;
+}
+
+bool
+host_hosts_ours(const char *text, char *name, size_t size)
+{
+	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *at = line;
+		size_t len;
+
+		if (!is_marked(line, strcspn(line, "\n")) || !next_word(&at, &len))
+			continue;
+		at += len;
+		if (!next_word(&at, &len))
+			continue;
+		(void)snprintf(name, size, "%.*s", (int)len, at);
+		return true;
+	}
+	return false;
 }

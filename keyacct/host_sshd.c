@@ -1,10 +1,14 @@
 #include "keyacct/host_sshd.h"
 
+#include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "common/uuid.h"
+#include "keyacct/input.h"
 #include "keyacct/run.h"
 
 /* A request passes while the keyword has this value. */
@@ -88,6 +92,123 @@ host_sshd_refusal(const char *config, enum ka_request request, unsigned nth, cha
 			continue;
 		(void)snprintf(setting, size, "%s %s", keywords[i].keyword, value);
 		return true;
+	}
+	return false;
+}
+
+bool
+host_sshd_key(const char *config, unsigned *nth, struct ka_sshkey *key)
+{
+	char file[PATH_MAX - 8], public[PATH_MAX];
+
+	while (host_sshd_value(config, "HostKey", (*nth)++, file, sizeof(file))) {
+		(void)snprintf(public, sizeof(public), "%s.pub", file);
+		if (input_key(public, key, NULL) == KA_OK)
+			return true;
+	}
+	return false;
+}
+
+/* Is one of the ${n} ${addresses} what sshd listens on at port 22? ${n} 0: any that is no wildcard. */
+static bool
+listens_on(const char *config, const char *const *addresses, size_t n, char *address, size_t size)
+{
+	char value[128], *port;
+
+	for (unsigned i = 0; host_sshd_value(config, "ListenAddress", i, value, sizeof(value)); i++) {
+		char *host = value + (value[0] == '[');
+
+		if ((port = strrchr(value, ':')) == NULL || strcmp(port, ":22") != 0)
+			continue;
+		*(port - (value[0] == '[')) = '\0';
+		for (size_t j = 0; j < n; j++)
+			if (strcmp(host, addresses[j]) == 0) {
+				(void)snprintf(address, size, "%s", addresses[n - 1]);
+				return true;
+			}
+		if (n == 0) {
+			(void)snprintf(address, size, "%s", host);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+host_sshd_near(const char *config, char *address, size_t size)
+{
+	static const char *const four[] = {"0.0.0.0", "127.0.0.1"}, *const six[] = {"::", "::1"};
+
+	return listens_on(config, four, 2, address, size) || listens_on(config, six, 2, address, size) ||
+	       listens_on(config, NULL, 0, address, size);
+}
+
+/* Who may log in */
+
+/* sshd's own patterns know * and ? alone: match.c, match_pattern(). A name with brackets is none of ours. */
+static bool
+fits(const char *pattern, const char *name)
+{
+	return fnmatch(pattern, name, FNM_NOESCAPE) == 0;
+}
+
+/* Does a value of ${keyword}, its part before an @, fit? With ${anywhere} not those for some addresses alone. */
+static bool
+any_fits(const char *config, const char *keyword, const char *name, bool anywhere, char *pattern, size_t size)
+{
+	for (unsigned i = 0; host_sshd_value(config, keyword, i, pattern, size); i++) {
+		char *at = strchr(pattern, '@');
+
+		if (at != NULL)
+			*at = '\0';
+		if ((at == NULL || !anywhere || strcmp(at + 1, "*") == 0) && fits(pattern, name))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_any(const char *config, const char *keyword)
+{
+	char value[8];
+
+	return host_sshd_value(config, keyword, 0, value, sizeof(value));
+}
+
+/* A value that is a project's name itself: somebody lists projects one by one. */
+static bool
+names_project(const char *config, const char *keyword)
+{
+	char value[256];
+
+	for (unsigned i = 0; host_sshd_value(config, keyword, i, value, sizeof(value)); i++)
+		if (strspn(value, "0123456789abcdef") == KA_UUID_NAME_LEN - 1 &&
+		    strchr("@", value[KA_UUID_NAME_LEN - 1]) != NULL)
+			return true;
+	return false;
+}
+
+bool
+host_sshd_keeps_out(const char *config, char *setting, size_t size)
+{
+	static const char *const allow[] = {"AllowUsers", "AllowGroups"}, *const deny[] = {"DenyUsers", "DenyGroups"};
+	char name[KA_UUID_NAME_LEN], pattern[256];
+
+	/* One name for each digit that a project's can begin with; its group is called as it is. */
+	for (const char *digit = "0123456789abcdef"; *digit != '\0'; digit++) {
+		memset(name, *digit, sizeof(name) - 1);
+		name[sizeof(name) - 1] = '\0';
+		for (size_t i = 0; i < 2; i++) {
+			if (any_fits(config, deny[i], name, true, pattern, sizeof(pattern))) {
+				(void)snprintf(setting, size, "%s %s", deny[i], pattern);
+				return true;
+			}
+			if (has_any(config, allow[i]) && !names_project(config, allow[i]) &&
+			    !any_fits(config, allow[i], name, false, pattern, sizeof(pattern))) {
+				(void)snprintf(setting, size, "%s", allow[i]);
+				return true;
+			}
+		}
 	}
 	return false;
 }

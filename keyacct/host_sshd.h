@@ -9,6 +9,7 @@
 
 #include "common/policy.h"
 #include "common/result.h"
+#include "common/sshkey.h"
 
 /**
  * host_sshd_ask(user, host, address, config, err):
@@ -39,5 +40,25 @@ bool host_sshd_is(const char *config, const char *keyword, const char *value);
  * "X11Forwarding no". Returns false when there is none such.
  */
 bool host_sshd_refusal(const char *config, enum ka_request request, unsigned nth, char *setting, size_t size);
+
+/**
+ * host_sshd_key(config, nth, key):
+ * The next host key, beginning with ${nth} 0, whose public half can be read. Returns false when there are no more.
+ */
+bool host_sshd_key(const char *config, unsigned *nth, struct ka_sshkey *key);
+
+/**
+ * host_sshd_near(config, address, size):
+ * An address at whose port 22 sshd listens, for connections from this host: 127.0.0.1 or ::1 if it can be, or any.
+ * Returns false when there is none.
+ */
+bool host_sshd_near(const char *config, char *address, size_t size);
+
+/**
+ * host_sshd_keeps_out(config, setting, size):
+ * Does a setting keep projects out, all of them or those with some ids: AllowUsers, AllowGroups, DenyUsers, DenyGroups?
+ * ${setting} names it. Lists that name projects one by one are taken for meant.
+ */
+bool host_sshd_keeps_out(const char *config, char *setting, size_t size);
 
 #endif

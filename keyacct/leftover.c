@@ -1,6 +1,5 @@
 #include "keyacct/leftover.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/process.h"
+#include "common/tree.h"
+
 /* Debian's places first, then those of others. */
 static const char *const crontabs[] = {"/var/spool/cron/crontabs", "/var/spool/cron"};
 static const char *const at_jobs[] = {"/var/spool/cron/atjobs", "/var/spool/at"};
@@ -24,6 +26,9 @@ static const char *const at_jobs[] = {"/var/spool/cron/atjobs", "/var/spool/at"}
 
 #define TERM_MS 5000
 #define KILL_MS 5000
+
+/* Behind all that systemd and we give away, and before what a signed number cannot hold. */
+#define NOBODYS_UID 0x7fff7fffU
 
 /* How many entries of ${path} ${counts}; what it does on the way is its own. */
 static unsigned
@@ -64,37 +69,21 @@ is_timer(int dir, const char *name, uid_t uid)
 	return len > 6 && strcmp(name + len - 6, ".timer") == 0;
 }
 
-/* A process whose real, effective, saved or file system uid it is, and that has not ended: a zombie waits for its
- * parent alone. */
-static bool
-is_process_of(int dir, const char *name, uid_t uid)
-{
-	char path[64], text[2048], *line;
-	unsigned long uids[4] = {0};
-	ssize_t n;
-	int fd;
-
-	if (!isdigit((unsigned char)name[0]) || strlen(name) > 20)
-		return false;
-	(void)snprintf(path, sizeof(path), "%s/status", name);
-	if ((fd = openat(dir, path, O_RDONLY | O_CLOEXEC)) < 0)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	(void)close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	if (strstr(text, "\nState:\tZ") != NULL || (line = strstr(text, "\nUid:\t")) == NULL)
-		return false;
-	line += strlen("\nUid:\t");
-	for (int i = 0; i < 4; i++)
-		if ((uids[i] = strtoul(line, &line, 10)) == uid)
-			return true;
-	return false;
-}
-
+/* How many processes have the uid among theirs and have not ended: a zombie waits for its parent alone. What cannot be
+ * read counts as none. */
 static unsigned
 count_processes(uid_t uid)
 {
-	return count_entries("/proc", uid, is_process_of);
+	struct ka_process *table = NULL;
+	unsigned count = 0;
+	size_t n = 0;
+
+	if (ka_process_table(&table, &n) != KA_OK)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		count += table[i].state != 'Z' && ka_tree_has_uid(&table[i], uid);
+	free(table);
+	return count;
 }
 
 static void
@@ -161,22 +150,36 @@ leftover_print(const struct leftover *left)
 		(void)printf("  processes  %u\n", left->processes);
 }
 
-/* A signal to all processes of the uid at once, from a process of that uid: none can fork its way out of a list. */
-static enum ka_result
-signal_all(const struct ka_project *project, int sig)
+/* The helper that sends the signals. kill(-1) goes to all processes of its effective uid at once, so that none can fork
+ * its way out of a list; and to those of its real uid, which has to be nobody's: with the project's own, which would do
+ * too, any of its processes could kill the helper first. (kernel/signal.c, kill_ok_by_cred) */
+static void
+run_helper(uid_t uid, uid_t real, int sig)
+{
+	if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(real, uid, real) != 0 ||
+	    getuid() != real || geteuid() != uid)
+		_exit(1);
+	_exit(kill(-1, sig) == 0 || errno == ESRCH ? 0 : 1);
+}
+
+static bool
+is_helper_done(uid_t uid, uid_t real, int sig)
 {
 	int status = -1;
 	pid_t pid = fork();
 
-	if (pid == 0) {
-		if (setgroups(0, NULL) != 0 || setresgid(project->uid, project->uid, project->uid) != 0 ||
-		    setresuid(project->uid, project->uid, project->uid) != 0 || getuid() != project->uid)
-			_exit(1);
-		_exit(kill(-1, sig) == 0 || errno == ESRCH ? 0 : 1);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
-		return KA_FAILED;
-	return KA_OK;
+	if (pid == 0)
+		run_helper(uid, real, sig);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static enum ka_result
+signal_all(const struct ka_project *project, int sig)
+{
+	/* A container may have no such uid. */
+	if (count_processes(NOBODYS_UID) == 0 && is_helper_done(project->uid, NOBODYS_UID, sig))
+		return KA_OK;
+	return is_helper_done(project->uid, project->uid, sig) ? KA_OK : KA_FAILED;
 }
 
 static enum ka_result

@@ -2,7 +2,6 @@
  * keyacct ssh-config: what a person puts into ~/.ssh/config.
  */
 #include <ctype.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 #include "common/time.h"
 #include "keyacct/cli.h"
 #include "keyacct/host_sshd.h"
-#include "keyacct/input.h"
 #include "keyacct/json.h"
 #include "keyacct/show.h"
 
@@ -42,17 +40,14 @@ static json_t *
 json_host_keys(void)
 {
 	json_t *keys = json_array();
-	char file[PATH_MAX - 8], *config;
+	struct ka_sshkey key;
+	unsigned nth = 0;
+	char *config;
 
 	(void)host_sshd_ask("root", "localhost", "127.0.0.1", &config, NULL);
-	for (unsigned i = 0; config != NULL && host_sshd_value(config, "HostKey", i, file, sizeof(file)); i++) {
-		char public[PATH_MAX], fingerprint[KA_SHA256_TEXT_LEN];
-		struct ka_sshkey key;
-		struct ka_error err;
+	while (config != NULL && host_sshd_key(config, &nth, &key)) {
+		char fingerprint[KA_SHA256_TEXT_LEN];
 
-		(void)snprintf(public, sizeof(public), "%s.pub", file);
-		if (input_key(public, &key, &err) != KA_OK)
-			continue;
 		ka_fingerprint_format(key.sha256, fingerprint);
 		(void)json_array_append_new(keys, json_sprintf("%s %s", key.type, fingerprint));
 	}

@@ -86,6 +86,19 @@ Left on this host:
 	kill $bystander
 }
 
+@test "--stop ends what ignores SIGTERM and kills whatever it may, without a pause" {
+	# It would kill what --stop has running as its uid, too; five times, because it may come too late for that.
+	for _ in 1 2 3 4 5; do
+		setpriv --reuid "$uid" --regid "$uid" --clear-groups perl -e '
+			$SIG{$_} = "IGNORE" for qw(TERM HUP INT);
+			$0 = "killer";
+			kill "KILL", -1 while 1' >/dev/null 2>&1 3>&- &
+		until pgrep -U "$uid" -x killer >/dev/null; do kill -0 $!; done
+		try 0 k project remove "$project" --stop
+		run -1 pgrep -U "$uid"
+	done
+}
+
 @test "--stop touches nothing where the host takes the uid for somebody else" {
 	as_project :
 	# Another database, whose first project has the same uid.

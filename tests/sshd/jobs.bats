@@ -13,8 +13,8 @@ setup_file() {
 	# As a member leaves them behind. @reboot is the one time that a test need not wait for.
 	printf '@reboot echo ran >>~/cron-ran; id -un >>~/cron-ran\n' | crontab -u "$P" -
 	printf '@reboot touch /root/root-ran\n' | crontab -u root -
+	keyacct setup --yes
 	for service in cron atd; do
-		sed -i '/^@include common-account/e cat /usr/share/keyacct/cron.account.pam' /etc/pam.d/$service
 		[ "$(grep -c '^account.*pam_keyacct.so jobs$' /etc/pam.d/$service)" -eq 1 ]
 	done
 }

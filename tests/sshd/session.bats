@@ -7,6 +7,7 @@ load lib
 setup_file() {
 	load lib
 	make_people
+	keyacct setup --yes
 	make_local
 	export P=$(new_project owner)      # the owner's, the student collaborates
 	export Q=$(new_project owner)      # the owner's alone
@@ -186,6 +187,7 @@ KEYACCT_ROLE=collaborator" ]
 	run login owner $long echo ran
 	is_denied "$long@projects: $DENIED"
 	id $long
+	userdel --remove $long
 }
 
 # What a session carries
@@ -236,10 +238,10 @@ start_agent() {
 
 @test "from project to project through the agent, by the short host name" {
 	start_agent owner
-	run login owner $P -A "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR $Q@ssh whoami"
+	run login owner $P -A "ssh -o BatchMode=yes -o LogLevel=ERROR $Q@ssh whoami"
 	[ "$status" -eq 0 ]
 	[ "$output" = $Q ]
 	# Not into a project that the owner is not in.
-	run login owner $P -A "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR $S@ssh whoami"
+	run login owner $P -A "ssh -o BatchMode=yes -o LogLevel=ERROR $S@ssh whoami"
 	is_denied "$S@ssh: $DENIED"
 }

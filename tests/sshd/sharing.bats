@@ -14,8 +14,8 @@ setup_file() {
 	export Q=$(new_project owner)             # the owner's alone: where the owner wants to go on to
 	export R=$(new_project owner)             # the owner's alone: where nobody else should ever get
 	keyacct member add "$P" student
-	# As keyacct(7) says: the short name and its key are known to everybody on the host.
-	sed 's/^/ssh /' /etc/ssh/ssh_host_ed25519_key.pub >/etc/ssh/ssh_known_hosts
+	# The short name and its keys are known to everybody on the host by what this writes.
+	keyacct setup --yes
 	for project in $P $Q $R; do login owner "$project" true; done
 }
 teardown() {
@@ -52,6 +52,19 @@ goes_on() { login owner $P -A "ssh -o BatchMode=yes -o LogLevel=ERROR $1@ssh 'ec
 	is_denied "$Q@ssh: $DENIED"
 	login owner $P rm -r Docs
 	login owner $Q rm -r Docs
+}
+
+@test "the short way is a connection from 127.0.0.1, for the log and for a key's limit to addresses" {
+	with_agent
+	log_mark
+	goes_on $Q
+	[[ $(log_since) == *"granted project=$Q account=owner "*" address=127.0.0.1 "* ]]
+	keyacct key set "$(fingerprint owner)" --from 127.0.0.2
+	run timeout 20 ssh -A -F "$D/config" -i "$D/owner" -o BindAddress=127.0.0.2 $P@projects "ssh -o BatchMode=yes -o LogLevel=ERROR $Q@ssh true" </dev/null
+	keyacct key set "$(fingerprint owner)" --from 127.0.0.2,127.0.0.1
+	is_denied "$Q@ssh: $DENIED"
+	[ "$(goes_on $Q)" = "owner in $Q" ]
+	keyacct key set "$(fingerprint owner)" --from ''
 }
 
 @test "the short way works where a project's traffic to the outside is blocked by its uid" {
@@ -160,6 +173,9 @@ goes_on() { login owner $P -A "ssh -o BatchMode=yes -o LogLevel=ERROR $1@ssh 'ec
 	login student $T 'sed -i "1i echo from the start file of \$KEYACCT_ACCOUNT >>~/left" .bashrc'
 	login student $T 'rm left; setsid nohup sleep 1000 >/dev/null 2>&1 </dev/null &'
 	echo '@daily true' | crontab -u $T -
+	# The login's own processes may take a moment to go.
+	sleep_alone() { [ "$(pgrep -u "$(id -u $T)" | wc -l)" -eq 1 ]; }
+	wait_until sleep_alone
 	run keyacct member remove $T student
 	[[ $output == *"What still runs in the project, or will, may be theirs:"* ]]
 	[[ $output == *"  crontab    /var/spool/cron/crontabs/$T"* && $output == *"  processes  1"* ]]

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,33 +154,131 @@ pam_without_a_place_or_with_other_lines_is_refused(void **state)
 	free(new);
 }
 
+/* cron's file has an account part alone. */
+static void
+pam_account_alone(void **state)
+{
+	static const char old[] = "auth x\n@include common-account\n@include common-session\n";
+	struct ka_error err = {""};
+	char *new, *back;
+
+	(void)state;
+	assert_int_equal(host_pam_add(old, ACCOUNT, "", &new, &err), KA_OK);
+	assert_string_equal(new, "auth x\n" ACCOUNT "@include common-account\n@include common-session\n");
+	assert_int_equal(host_pam_remove(new, ACCOUNT, "", &back, &err), KA_OK);
+	assert_string_equal(back, old);
+	free(new);
+	free(back);
+}
+
+#define MARK  HOST_LINES_MARK "\n"
+#define LINES "127.0.0.1 ssh" MARK
+#define OTHER "127.0.0.1 near" MARK "::1 near" MARK
+
 static void
 lines_come_and_go(void **state)
 {
-	static const char *const old[] = {"", "a\n", "a\nb", "ssh x\n", "\n\n"};
+	static const struct {
+		const char *old, *new;
+	} rows[] = {
+	    {"", LINES}, {"a\n", "a\n" LINES}, {"a\nb", "a\n" LINES "b"}, {"b", LINES "b"},
+	    {"127.0.0.1 ssh\n", "127.0.0.1 ssh\n" LINES}, {"\n\n", "\n\n" LINES},
+	    {"# keyacct setup\n", "# keyacct setup\n" LINES}, /* nothing stands before it: a remark of somebody's */
+	};
 	struct ka_error err = {""};
-	char *new, *again, *back;
+	char *new, *again, *other, *back;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++) {
-		assert_int_equal(host_line_add(old[i], "ssh", &new, &err), KA_OK);
-		assert_memory_equal(new, "ssh\n", 4);
-		assert_string_equal(new + 4, old[i]);
-		assert_int_equal(host_line_add(new, "ssh", &again, &err), KA_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(host_lines_set(rows[i].old, LINES, 2, &new, &err), KA_OK);
+		assert_string_equal(new, rows[i].new);
+		assert_int_equal(host_lines_set(new, LINES, 2, &again, &err), KA_OK);
 		assert_string_equal(again, new);
-		assert_int_equal(host_line_remove(new, "ssh", &back, &err), KA_OK);
-		assert_string_equal(back != NULL ? back : "", old[i]);
+		assert_int_equal(host_lines_set(new, OTHER, 2, &other, &err), KA_OK);
+		assert_null(strstr(other, LINES));
+		assert_non_null(strstr(other, OTHER));
+		assert_int_equal(host_lines_set(other, "", 2, &back, &err), KA_OK);
+		assert_string_equal(back, rows[i].old);
 		free(new);
 		free(again);
+		free(other);
 		free(back);
 	}
-	/* A file that was missing is missing again. */
-	assert_int_equal(host_line_add(NULL, "ssh", &new, &err), KA_OK);
-	assert_int_equal(host_line_remove(new, "ssh", &back, &err), KA_OK);
+}
+
+static void
+a_file_of_our_lines_alone_comes_and_goes(void **state)
+{
+	struct ka_error err = {""};
+	char *new, *back, *more;
+
+	(void)state;
+	assert_int_equal(host_lines_set(NULL, LINES, 2, &new, &err), KA_OK);
+	assert_string_equal(new, HOST_LINES_MADE LINES);
+	assert_int_equal(host_lines_set(new, "", 2, &back, &err), KA_OK);
 	assert_null(back);
+	/* Not with what somebody wrote into it meanwhile. */
+	assert_true(asprintf(&more, "%sa\n", new) > 0);
+	assert_int_equal(host_lines_set(more, "", 2, &back, &err), KA_OK);
+	assert_string_equal(back, "a\n");
+	free(back);
+	free(more);
 	free(new);
-	assert_int_equal(host_line_remove(NULL, "ssh", &back, &err), KA_OK);
+	assert_int_equal(host_lines_set(NULL, "", 2, &back, &err), KA_OK);
 	assert_null(back);
+}
+
+/* Beside others by hand it stays where it is; changed by hand it is nobody's to overwrite. */
+static void
+lines_by_hand_stay_or_are_refused(void **state)
+{
+	static const char moved[] = LINES "a\n", *const changed[] = {
+						     "127.0.0.1 ssh web" MARK,
+						     "a\n127.0.0.1" MARK "b\n",
+						     "127.0.0.1 ssh # web" MARK,
+						 };
+	struct ka_error err = {""};
+	char *new;
+
+	(void)state;
+	assert_int_equal(host_lines_set(moved, LINES, 2, &new, &err), KA_OK);
+	assert_string_equal(new, moved);
+	free(new);
+	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++) {
+		assert_int_equal(host_lines_set(changed[i], LINES, 2, &new, &err), KA_CONFLICT);
+		assert_null(new);
+		assert_non_null(strstr(err.text, "is not as setup wrote it"));
+		assert_int_equal(host_lines_set(changed[i], "", 2, &new, &err), KA_CONFLICT);
+		assert_null(new);
+	}
+}
+
+static void
+names_are_found_in_hosts(void **state)
+{
+	static const struct {
+		const char *text, *address;
+	} rows[] = {
+	    {"127.0.0.1 localhost ssh\n", "127.0.0.1"},
+	    {"# 192.0.2.1 ssh\n192.0.2.2\tweb  SSH # x", "192.0.2.2"},
+	    {"192.0.2.1 web # ssh\n::1 ssh", "::1"},
+	    {"192.0.2.1 sshd xssh ssh.example.org\nssh web\n", NULL},
+	    {"127.0.0.1 ssh" MARK, NULL},
+	    {"", NULL},
+	};
+	char address[64], name[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool found = host_hosts_find(rows[i].text, "ssh", address, sizeof(address));
+
+		assert_int_equal(found, rows[i].address != NULL);
+		if (found)
+			assert_string_equal(address, rows[i].address);
+	}
+	assert_true(host_hosts_ours("a b\n" LINES, name, sizeof(name)));
+	assert_string_equal(name, "ssh");
+	assert_false(host_hosts_ours("127.0.0.1 ssh\n", name, sizeof(name)));
 }
 
 int
@@ -191,7 +290,11 @@ main(void)
 	    cmocka_unit_test(keyacct_by_hand_is_left_and_removed_whole),
 	    cmocka_unit_test(pam_gains_us_and_loses_us_again),
 	    cmocka_unit_test(pam_without_a_place_or_with_other_lines_is_refused),
+	    cmocka_unit_test(pam_account_alone),
 	    cmocka_unit_test(lines_come_and_go),
+	    cmocka_unit_test(a_file_of_our_lines_alone_comes_and_goes),
+	    cmocka_unit_test(lines_by_hand_stay_or_are_refused),
+	    cmocka_unit_test(names_are_found_in_hosts),
 	};
 
 	return cmocka_run_group_tests_name("host_files", tests, NULL, NULL);
