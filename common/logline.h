@@ -31,13 +31,13 @@ void ka_logline_undecided(const struct ka_access_question *question, const struc
 const char *ka_logline_trouble(enum ka_result r);
 
 /**
- * ka_logline_ended(question, handle, reason, line):
+ * ka_logline_ended(question, handle, session, note, line):
  * Write that a session was ended, for LOG_NOTICE:
- *   ended project=ID account=HANDLE fingerprint=SHA256:… address=ADDRESS reason=REASON
- * ${handle} is whom it was taken for, "" if that is not known.
+ *   ended project=ID account=HANDLE fingerprint=SHA256:… address=ADDRESS session=PID-NUMBER reason=REASON by=WHO
+ * ${handle} is whom it was taken for, "" if that is not known; ${note} has the last two.
  */
-void ka_logline_ended(const struct ka_access_question *question, const char *handle, const char *reason,
-    char line[static KA_LOGLINE_LEN]);
+void ka_logline_ended(const struct ka_access_question *question, const char *handle, const char *session,
+    const char *note, char line[static KA_LOGLINE_LEN]);
 
 /**
  * ka_logline_priority(reason):

@@ -17,8 +17,8 @@
 #define KA_SETTINGS_RSA_MOST  16384 /* what OpenSSH takes */
 
 /*
- * One setting. What format writes, parse reads: for the host's name "" is how uname says. parse changes nothing else,
- * and nothing at all when it returns KA_INVALID, with the sentence in ${err}.
+ * One setting. What format writes, parse reads: for the host's name "" is how uname says.
+ * parse changes nothing else, and nothing at all when it returns KA_INVALID, with the sentence in ${err}.
  */
 struct ka_setting {
 	const char *name;    /* "rsa-bits"; NULL ends the table */

@@ -64,8 +64,14 @@ is_timer(int dir, const char *name, uid_t uid)
 	return len > 6 && strcmp(name + len - 6, ".timer") == 0;
 }
 
-/* A process whose real, effective, saved or file system uid it is, and that has not ended: a zombie waits for its
- * parent alone. */
+/* A zombie waits for its parent alone; one of which only the first thread has ended looks like it, and runs. */
+static bool
+has_ended(const char *status)
+{
+	return strstr(status, "\nState:\tZ") != NULL && strstr(status, "\nThreads:\t1\n") != NULL;
+}
+
+/* A process whose real, effective, saved or file system uid it is, and that has not ended. */
 static bool
 is_process_of(int dir, const char *name, uid_t uid)
 {
@@ -82,7 +88,7 @@ is_process_of(int dir, const char *name, uid_t uid)
 	n = read(fd, text, sizeof(text) - 1);
 	(void)close(fd);
 	text[n > 0 ? n : 0] = '\0';
-	if (strstr(text, "\nState:\tZ") != NULL || (line = strstr(text, "\nUid:\t")) == NULL)
+	if (has_ended(text) || (line = strstr(text, "\nUid:\t")) == NULL)
 		return false;
 	line += strlen("\nUid:\t");
 	for (int i = 0; i < 4; i++)
