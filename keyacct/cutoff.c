@@ -16,8 +16,6 @@
 #include "keyacct/json.h"
 #include "keyacct/sessions.h"
 
-#define ACTOR_LEN 64
-
 /* The question that the session's login asked, now. */
 static void
 ask_again(const struct ka_registry_entry *e, struct ka_access_question *q)
@@ -34,20 +32,9 @@ ask_again(const struct ka_registry_entry *e, struct ka_access_question *q)
 	memcpy(q->address, e->address, KA_ADDRESS_LEN);
 }
 
-static enum ka_result
-prepare(struct cutoff *c, size_t n, struct ka_error *err)
-{
-	memset(c, 0, sizeof(*c));
-	c->endings = calloc(n + 1, sizeof(*c->endings));
-	c->reasons = calloc(n + 1, sizeof(*c->reasons));
-	if (c->endings != NULL && c->reasons != NULL)
-		return KA_OK;
-	return ka_result_fail(err, KA_FAILED, "out of memory");
-}
-
 /* Who is at the keyboard: the login outlives su and sudo. */
-static const char *
-actor(char text[static ACTOR_LEN])
+static void
+name_actor(char text[static CUTOFF_BY_LEN])
 {
 	static const char usual[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-";
 	struct ka_process self;
@@ -57,22 +44,32 @@ actor(char text[static ACTOR_LEN])
 	if (ka_process_read(getpid(), &self) == KA_OK && self.login != KA_PROCESS_UNSET)
 		uid = self.login;
 	if ((pw = getpwuid(uid)) != NULL && strspn(pw->pw_name, usual) == strlen(pw->pw_name) &&
-	    strlen(pw->pw_name) < ACTOR_LEN)
-		(void)snprintf(text, ACTOR_LEN, "%s", pw->pw_name);
+	    strlen(pw->pw_name) < CUTOFF_BY_LEN)
+		(void)snprintf(text, CUTOFF_BY_LEN, "%s", pw->pw_name);
 	else
-		(void)snprintf(text, ACTOR_LEN, "%lu", (unsigned long)uid);
-	return text;
+		(void)snprintf(text, CUTOFF_BY_LEN, "%lu", (unsigned long)uid);
+}
+
+static enum ka_result
+prepare(struct cutoff *c, size_t n, struct ka_error *err)
+{
+	memset(c, 0, sizeof(*c));
+	name_actor(c->by);
+	c->endings = calloc(n + 1, sizeof(*c->endings));
+	c->reasons = calloc(n + 1, sizeof(*c->reasons));
+	if (c->endings != NULL && c->reasons != NULL)
+		return KA_OK;
+	return ka_result_fail(err, KA_FAILED, "out of memory");
 }
 
 static void
 add(struct cutoff *c, const struct ka_registry_entry *e, const struct ka_access_answer *answer, const char *reason)
 {
 	struct ka_ending *ending = &c->endings[c->n];
-	char who[ACTOR_LEN];
 
 	ending->entry = *e;
 	ending->uid = ka_record_uid_ok(answer->project.uid) ? answer->project.uid : KA_PROCESS_UNSET;
-	(void)snprintf(ending->note, sizeof(ending->note), "reason=%s by=%s", reason, actor(who));
+	(void)snprintf(ending->note, sizeof(ending->note), "reason=%s by=%s", reason, c->by);
 	memcpy(c->text, answer->settings.grace_text, sizeof(c->text));
 	c->reasons[c->n++] = reason;
 }
@@ -127,13 +124,13 @@ cutoff_free(struct cutoff *c)
 }
 
 static void
-log_end(const struct ka_ending *e)
+log_end(const struct ka_ending *e, const char *reason, const char *by)
 {
 	struct ka_access_question q;
 	char line[KA_LOGLINE_LEN];
 
 	ask_again(&e->entry, &q);
-	ka_logline_ended(&q, e->entry.handle, e->entry.name, e->note, line);
+	ka_logline_ended(&q, e->entry.handle, e->entry.name, reason, by, line);
 	syslog(LOG_AUTHPRIV | LOG_NOTICE, "%s", line);
 }
 
@@ -150,7 +147,7 @@ cutoff_end(const struct cli *cli, struct cutoff *c, struct ka_error *err)
 	openlog("keyacct", LOG_PID, LOG_AUTHPRIV);
 	for (size_t i = 0; r == KA_OK && i < c->n; i++)
 		if (c->endings[i].ended && c->endings[i].ours)
-			log_end(&c->endings[i]);
+			log_end(&c->endings[i], c->reasons[i], c->by);
 	closelog();
 	return r;
 }

@@ -11,10 +11,13 @@
 
 #define CUTOFF_BY_HAND "session-end" /* the reason of those that are named */
 
+#define CUTOFF_BY_LEN 64
+
 struct cutoff {
 	struct ka_ending *endings;
 	const char **reasons; /* as keyacct(5) has them */
 	size_t n;
+	char by[CUTOFF_BY_LEN];  /* who is at the keyboard */
 	size_t undecided;        /* sessions that the database told nothing about */
 	char text[KA_GRACE_LEN]; /* for their terminals */
 	pid_t unread; /* a process that may be of any of them, and could not be looked at; 0: there is none */
