@@ -13,6 +13,7 @@
 #include "common/model.h"
 #include "common/usage.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/json.h"
 #include "keyacct/project.h"
 #include "keyacct/show.h"
@@ -170,7 +171,7 @@ run_add(struct cli *cli)
 	if (r != KA_OK || (r = read_fields(cli, &project, &err)) != KA_OK ||
 	    (r = read_uid(cli, &project, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    (r = ka_store_fail(store, ka_store_settings(store, &settings), &err)) == KA_OK) {
 		project.policy = settings.policy;
 		if ((r = read_fields(cli, &project, &err)) == KA_OK)
@@ -180,7 +181,7 @@ run_add(struct cli *cli)
 		r = add_owner(store, &project, cli_value(cli, "owner", i), &err);
 	if (r == KA_OK)
 		r = ka_store_fail(store, cli_host(cli, store, &host), &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	cli_check_shell(cli, project.shell);
 	if (cli->json)
@@ -250,10 +251,10 @@ with_project(struct cli *cli,
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK)
 		r = change(cli, store, &project, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
 		return show_object(cli, json_project(&project), NULL);
@@ -315,7 +316,7 @@ run_set(struct cli *cli)
 static enum cli_status
 run_archive(struct cli *cli)
 {
-	return with_project(cli, archive, "is archived: nobody gets in from the next login on.");
+	return with_project(cli, archive, "is archived: nobody gets in any more.");
 }
 
 static enum cli_status
@@ -353,17 +354,18 @@ static const struct cli_option remove_options[] = {
 
 const struct cli_verb project_verbs[] = {
     {"project", "add", "[UUID]", 0, 1, add_options, "Add a project.",
-	"keyacct project add --title 'Climate data' --owner owner", run_add},
-    {"project", "list", "", 0, 0, list_options, "List the projects.", "keyacct project list", run_list},
+	"keyacct project add --title 'Climate data' --owner owner", CLI_CHANGES_ACCESS, run_add},
+    {"project", "list", "", 0, 0, list_options, "List the projects.", "keyacct project list", CLI_KEEPS_ACCESS,
+	run_list},
     {"project", "show", "PROJECT", 1, 1, project_show_options, "Show one project, and who is in it now.",
-	"keyacct project show 829e7b56", project_show},
+	"keyacct project show 829e7b56", CLI_KEEPS_ACCESS, project_show},
     {"project", "set", "PROJECT", 1, 1, set_options, "Change a project.", "keyacct project set 829e7b56 --ssh off",
-	run_set},
+	CLI_CHANGES_ACCESS, run_set},
     {"project", "archive", "PROJECT", 1, 1, NULL, "Let nobody in until it is unarchived.",
-	"keyacct project archive 829e7b56", run_archive},
+	"keyacct project archive 829e7b56", CLI_CHANGES_ACCESS, run_archive},
     {"project", "unarchive", "PROJECT", 1, 1, NULL, "Let its members in again.", "keyacct project unarchive 829e7b56",
-	run_unarchive},
+	CLI_CHANGES_ACCESS, run_unarchive},
     {"project", "remove", "PROJECT", 1, 1, remove_options, "Remove a project for good; its name and uid stay reserved.",
-	"keyacct project remove 829e7b56", project_remove},
+	"keyacct project remove 829e7b56", CLI_CHANGES_ACCESS, project_remove},
     {0},
 };

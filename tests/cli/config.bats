@@ -233,22 +233,22 @@ changes() { mdb_dump -n -s change "$db/private/access.mdb" | sed '1,/^HEADER=END
 	k key add student "$(pub owner)"
 	k key add student "$(pub rsa)"
 	try 0 k config set rsa-bits 3072
-	same "keyacct: 1 registration is refused from the next login on; 'keyacct audit' shows which" "$stderr"
+	same "keyacct: 1 registration is refused now; 'keyacct audit' shows which" "$stderr"
 	# The one that is locked out already does not count again.
 	try 0 k config set key-types ssh-rsa
-	same "keyacct: 2 registrations are refused from the next login on; 'keyacct audit' shows which" "$stderr"
+	same "keyacct: 2 registrations are refused now; 'keyacct audit' shows which" "$stderr"
 	same 3 "$(value '[.[] | select(.what | test("^key-(type|bits)$"))] | length' audit)"
 	try 0 k config reset key-types
 	same "" "$stderr"
 	run --separate-stderr k --json config set key-types ssh-rsa
-	same "2 registrations are refused from the next login on; 'keyacct audit' shows which" "$(jq -r .warning.message <<<"$stderr")"
+	same "2 registrations are refused now; 'keyacct audit' shows which" "$(jq -r .warning.message <<<"$stderr")"
 }
 
 @test "a host's name that locks registered keys out says how many" {
 	k key add owner --hosts projects "$(pub owner)"
 	k key add student --hosts gate,ssh.example.org "$(pub student)"
 	try 0 k config set host ssh.example.org
-	same "keyacct: 1 registration is refused from the next login on; 'keyacct audit' shows which" "$stderr"
+	same "keyacct: 1 registration is refused now; 'keyacct audit' shows which" "$stderr"
 	same "owner key-host" "$(value '.[] | select(.what == "key-host") | "\(.handle) \(.what)"' audit)"
 }
 

@@ -78,7 +78,7 @@ terminal_of() { ls /dev/pts | grep -x '[0-9]*'; }
 	# As ^S does, from the side of the one who reads.
 	perl -MPOSIX -e 'open(my $t, "+<", $ARGV[0]) or die; POSIX::tcflow(fileno($t), POSIX::TCOOFF) or die' "$terminal"
 	before=${EPOCHREALTIME/./}
-	run keyacct session end --account student
+	run timeout 20 keyacct session end --account student
 	[ "$status" -eq 0 ]
 	[[ $output == "Ended the session "* ]]
 	# A stopped one is not waited for at all: all that may be waited for is 500 ms.
