@@ -50,7 +50,7 @@ STATIC       = $(if $(SANITIZE),,-static-pie)
 CORE   := uuid time base64 fingerprint text address table policy record view access logline spool process session result
 # What only root's tool may use: liblmdb, libcrypto.
 ADMIN  := lock store_file store_file_whole store store_names store_create store_mend sound backup restore catalog registration \
-          membership model settings check usage sshkey paste registry tree ending
+          membership model settings check usage sshkey paste registry tree terminal claim chase ending
 TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
 TOOL   := $(filter-out keyacct-keys,$(TOOL))
 
@@ -125,9 +125,9 @@ $B/tests/pam_fixture: $B/obj/tests/pam/fixture.o $(ADMIN_A) $(CORE_A)
 	$(LINK) -o $@ $^ $(ADMINLIB)
 
 # Hosts of the modules. They have a malloc of their own or limits that a sanitizer cannot bear, so they are always plain.
-HOST = $(addprefix $B/tests/host/,guest nss_failing pam_failing pam_threads neighbour)
+HOST = $(addprefix $B/tests/,$(addprefix host/,guest nss_failing pam_failing pam_threads neighbour) sshd/escape)
 $(HOST): override SANITIZE =
-$(HOST): $B/tests/host/%: tests/host/%.c $B/flags
+$(HOST): $B/tests/%: tests/%.c $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -rdynamic -o $@ $< -lpam -pthread
 $B/tests/host/commits $B/tests/host/newer: $B/tests/host/%: $B/obj/tests/host/%.o $(ADMIN_A) $(CORE_A)

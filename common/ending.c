@@ -8,21 +8,34 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/chase.h"
+#include "common/claim.h"
+#include "common/terminal.h"
 #include "common/tree.h"
 
 #define STEP_MS   5
 #define FREEZE_MS 1000 /* for all processes of a session to stop; then they are killed as they are */
+#define CHASE_US  2000 /* for what is too short-lived to be seen in a look */
+#define UNREAD_MS 1000 /* for what cannot be read to be read after all */
 #define CLOSE_MS  5000 /* for the monitor to close PAM's session; then it is killed */
 
 /* How many at once: each holds a descriptor. */
 #define BATCH 128
 
-enum phase { FREEZING, CLOSING, KILLED };
+enum phase {
+	TELLING, /* all but its sshd is stopped, which sends a text that is written to its terminals */
+	FREEZING,
+	CLOSING,
+	KILLED
+};
 
 struct ending {
 	struct ka_ending *result;
+	struct ka_claim claim;
 	int fd; /* of the monitor; -1 when it has ended, or could not be looked at */
 	bool unseen;
+	bool told;                 /* its terminals were */
+	unsigned long long sleeps; /* of its sshd, before it had that to send */
 	enum phase phase;
 	int64_t since_ms; /* this phase */
 	pid_t alive;      /* one that was seen in this round, the monitor at last */
@@ -39,6 +52,9 @@ struct work {
 	struct ka_process *table;
 	size_t *owner;
 	size_t nprocesses;
+	pid_t unread;     /* one, in this round */
+	pid_t caught;     /* one that was seen by none of the rounds; of which ending is not known */
+	const char *text; /* for terminals; "": none */
 };
 
 static int64_t
@@ -72,6 +88,10 @@ look(struct work *w)
 		return KA_UNAVAIL;
 	}
 	w->owner = owner;
+	w->unread = 0;
+	for (size_t i = 0; i < w->nprocesses; i++)
+		if (w->table[i].unread)
+			w->unread = w->table[i].pid;
 	for (size_t i = 0; i < w->ntrees; i++)
 		ka_tree_look(w->table, w->nprocesses, &w->entries[i], &w->trees[i]);
 	ka_tree_drop_shared(w->trees, w->ntrees);
@@ -90,17 +110,25 @@ send(const struct ka_process *p, int signal)
 	(void)close(fd);
 }
 
+/* D: the signal waits for it, and comes before it can fork. Of several threads only the first one's state is known,
+ * which another process may hold by tracing it, or which may have ended: those are never sure to be stopped. */
 static bool
 is_frozen(const struct ka_process *p)
 {
-	/* D: the signal waits for it, and comes before it can fork. */
-	return p->state == 'T' || p->state == 't' || p->state == 'D';
+	return p->state == 'T' || ((p->state == 't' || p->state == 'D') && p->threads == 1);
 }
 
 static bool
-has_ended(const struct ka_process *p)
+is_monitor(const struct work *w, size_t t, const struct ka_process *p)
 {
-	return p->state == 'Z' || p->state == 'X';
+	return p->pid == w->trees[t].pid && p->start == w->trees[t].start;
+}
+
+/* Is it the sshd that runs as the project's user, and carries what is sent to the client? */
+static bool
+is_carrier(const struct work *w, size_t t, const struct ka_process *p)
+{
+	return w->trees[t].lives && p->parent == w->trees[t].pid && p->uid[0] != 0;
 }
 
 /* Do to each process of the session what its phase asks for. */
@@ -108,22 +136,21 @@ static void
 treat(struct work *w, size_t t)
 {
 	struct ending *e = &w->endings[t];
-	int signal = e->phase == FREEZING ? SIGSTOP : SIGKILL;
+	bool stops = e->phase == TELLING || e->phase == FREEZING;
 
 	e->alive = 0;
 	e->moving = false;
 	for (size_t i = 0; i < w->nprocesses; i++) {
 		const struct ka_process *p = &w->table[i];
-		bool monitor = p->pid == w->trees[t].pid && p->start == w->trees[t].start;
 
-		if (w->owner[i] != t || has_ended(p))
+		if (w->owner[i] != t || ka_process_has_ended(p))
 			continue;
 		e->alive = p->pid;
-		if (e->phase == FREEZING && is_frozen(p))
+		if ((stops && p->state == 'T') || (e->phase == TELLING && (is_monitor(w, t, p) || is_carrier(w, t, p))))
 			continue;
-		e->moving = true;
-		if (!monitor)
-			send(p, signal);
+		e->moving = e->moving || !stops || !is_frozen(p);
+		if (!is_monitor(w, t, p))
+			send(p, stops ? SIGSTOP : SIGKILL);
 	}
 	if (e->phase == FREEZING && e->moving && e->fd >= 0)
 		(void)ka_process_signal(e->fd, SIGSTOP);
@@ -133,8 +160,75 @@ static void
 kill_all_but_monitor(struct work *w, size_t t)
 {
 	for (size_t i = 0; i < w->nprocesses; i++)
-		if (w->owner[i] == t && !has_ended(&w->table[i]) && w->table[i].pid != w->trees[t].pid)
+		if (w->owner[i] == t && !ka_process_has_ended(&w->table[i]) && !is_monitor(w, t, &w->table[i]))
 			send(&w->table[i], SIGKILL);
+}
+
+static const struct ka_process *
+find_carrier(const struct work *w, size_t t)
+{
+	for (size_t i = 0; i < w->nprocesses; i++)
+		if (w->owner[i] == t && is_carrier(w, t, &w->table[i]))
+			return &w->table[i];
+	return NULL;
+}
+
+/* Is it a shell, or what is in its place, on a terminal that sshd opened? What runs in there, or in a container, may
+ * have others, whose numbers may be those of somebody else's terminals here. */
+static bool
+leads_terminal(const struct work *w, size_t t, const struct ka_process *p, const struct ka_process *carrier)
+{
+	return w->owner[p - w->table] == t && p->parent == carrier->pid && p->sid == p->pid && p->terminal != 0;
+}
+
+static bool
+has_terminal(const struct work *w, size_t t)
+{
+	const struct ka_process *carrier = find_carrier(w, t);
+
+	for (size_t i = 0; carrier != NULL && i < w->nprocesses; i++)
+		if (leads_terminal(w, t, &w->table[i], carrier))
+			return true;
+	return false;
+}
+
+/* Returns false when nothing is to be waited for. */
+static bool
+tell(struct work *w, size_t t)
+{
+	const struct ka_process *carrier = find_carrier(w, t);
+	bool told = false;
+
+	for (size_t i = 0; carrier != NULL && i < w->nprocesses; i++)
+		if (leads_terminal(w, t, &w->table[i], carrier))
+			told = ka_terminal_say(w->table[i].terminal, w->trees[t].uid, w->text) || told;
+	w->endings[t].told = told;
+	if (told)
+		w->endings[t].sleeps = carrier->sleeps;
+	return told;
+}
+
+/* It reads, encrypts and sends in one go, and waits again only when nothing is left to do. */
+static bool
+has_sent(const struct work *w, size_t t)
+{
+	const struct ka_process *carrier = find_carrier(w, t);
+
+	return carrier == NULL || (carrier->state == 'S' && carrier->sleeps != w->endings[t].sleeps);
+}
+
+/* First all else has to be quiet, so that what sshd sends is this. Returns false when that is over. */
+static bool
+is_telling(struct work *w, size_t t)
+{
+	struct ending *e = &w->endings[t];
+	const struct ka_process *carrier = find_carrier(w, t);
+
+	if (now_ms() - e->since_ms >= KA_ENDING_TELL_MS || carrier == NULL)
+		return false;
+	if (e->told)
+		return !has_sent(w, t);
+	return e->moving || carrier->state != 'S' || tell(w, t);
 }
 
 /* From stopped to gone. */
@@ -144,7 +238,10 @@ advance(struct work *w, size_t t)
 	struct ending *e = &w->endings[t];
 	int64_t ms = now_ms() - e->since_ms;
 
-	if (e->phase == FREEZING && (!e->moving || ms >= FREEZE_MS)) {
+	if (e->phase == TELLING) {
+		if (!is_telling(w, t))
+			enter_phase(e, FREEZING);
+	} else if (e->phase == FREEZING && (!e->moving || ms >= FREEZE_MS)) {
 		kill_all_but_monitor(w, t);
 		/* A monitor with a user's sshd notices that this is gone, and cleans up. One without would fork it. */
 		if (e->fd >= 0)
@@ -221,7 +318,7 @@ note_stays(struct work *w, size_t t)
 	for (size_t i = 0; i < w->nprocesses; i++) {
 		const struct ka_process *p = &w->table[i];
 
-		if (w->owner[i] != KA_TREE_NONE || has_ended(p) || p->pid == getpid())
+		if (w->owner[i] != KA_TREE_NONE || ka_process_has_ended(p) || p->pid == getpid())
 			continue;
 		if ((first && ka_tree_has_uid(p, tree->uid)) ||
 		    (tree->audit != KA_PROCESS_UNSET && p->audit == tree->audit && !ka_tree_has_uid(p, tree->uid)))
@@ -235,10 +332,13 @@ conclude(struct work *w, const char *run)
 	for (size_t t = 0; t < w->n; t++) {
 		struct ending *e = &w->endings[t];
 
+		e->alive = e->alive != 0 ? e->alive : w->caught;
 		e->result->ended = e->fd < 0 && !e->unseen && e->alive == 0;
 		e->result->stuck = e->result->ended ? 0 : e->alive != 0 ? e->alive : w->trees[t].pid;
-		if (e->fd < 0 && !e->unseen && e->alive == 0)
+		e->result->ours = e->claim.ours;
+		if (e->result->ended)
 			(void)ka_session_leave(run, e->result->entry.name);
+		ka_claim_release(&e->claim);
 		note_stays(w, t);
 		if (e->fd >= 0)
 			(void)close(e->fd);
@@ -246,13 +346,14 @@ conclude(struct work *w, const char *run)
 }
 
 static void
-begin(struct work *w, struct ka_ending *results, size_t n)
+begin(struct work *w, const char *run, struct ka_ending *results, size_t n)
 {
 	w->n = n;
 	for (size_t i = 0; i < n; i++) {
 		struct ending *e = &w->endings[i];
 
 		e->result = &results[i];
+		ka_claim_take(run, results[i].entry.name, results[i].note, &e->claim);
 		e->fd = ka_process_open(results[i].entry.pid, results[i].entry.start);
 		/* Only what is proven gone has ended: no descriptor may be left, or a sandbox may forbid it. */
 		e->unseen = e->fd < 0 && errno != ESRCH;
@@ -283,10 +384,33 @@ add_others(struct work *w, const struct ka_ending *results, size_t n, const stru
 		}
 }
 
-static enum ka_result
-run_batch(const char *run, struct ka_ending *results, size_t n, const struct ka_registry *live)
+/* Who can be told something is, by one of several commands that end the session. */
+static void
+begin_telling(struct work *w)
 {
-	struct work w = {.n = 0};
+	for (size_t t = 0; w->text[0] != '\0' && t < w->n; t++)
+		if (w->endings[t].claim.ours && has_terminal(w, t))
+			enter_phase(&w->endings[t], TELLING);
+}
+
+/* One round: is another wanted? */
+static bool
+is_at_it(struct work *w, int64_t until_ms)
+{
+	int64_t ms = now_ms();
+	size_t left = step(w);
+
+	/* Nothing is seen any more: then for those that would not be. */
+	if (left == 0 && (w->caught = ka_chase_run(w->trees, w->n, CHASE_US)) != 0)
+		left = 1;
+	return ms < until_ms && (left > 0 || (w->unread != 0 && ms < until_ms - KA_ENDING_MAX_MS + UNREAD_MS));
+}
+
+static enum ka_result
+run_batch(const char *run, struct ka_ending *results, size_t n, const struct ka_registry *live, const char *text,
+    pid_t *unread)
+{
+	struct work w = {.text = text};
 	int64_t until_ms = now_ms() + KA_ENDING_MAX_MS;
 	enum ka_result r = KA_UNAVAIL;
 
@@ -295,11 +419,16 @@ run_batch(const char *run, struct ka_ending *results, size_t n, const struct ka_
 	w.entries = calloc(n + live->n, sizeof(*w.entries));
 	if (w.endings == NULL || w.trees == NULL || w.entries == NULL)
 		goto out;
-	begin(&w, results, n);
+	begin(&w, run, results, n);
 	add_others(&w, results, n, live);
-	while ((r = look(&w)) == KA_OK && step(&w) > 0 && now_ms() < until_ms)
+	if ((r = look(&w)) == KA_OK)
+		begin_telling(&w);
+	while (r == KA_OK && is_at_it(&w, until_ms)) {
 		wait_step(&w);
+		r = look(&w);
+	}
 	conclude(&w, run);
+	*unread = w.unread != 0 ? w.unread : *unread;
 out:
 	free(w.endings);
 	free(w.trees);
@@ -310,15 +439,17 @@ out:
 }
 
 enum ka_result
-ka_ending_run(const char *run, struct ka_ending *endings, size_t n, struct ka_error *err)
+ka_ending_run(
+    const char *run, struct ka_ending *endings, size_t n, const char *text, pid_t *unread, struct ka_error *err)
 {
 	struct ka_registry live = {.n = 0};
 	enum ka_result r = KA_OK;
 
+	*unread = 0;
 	if (n > 0)
 		r = ka_registry_read(run, &live, err);
 	for (size_t i = 0; r == KA_OK && i < n; i += BATCH)
-		if ((r = run_batch(run, endings + i, n - i < BATCH ? n - i : BATCH, &live)) != KA_OK)
+		if ((r = run_batch(run, endings + i, n - i < BATCH ? n - i : BATCH, &live, text, unread)) != KA_OK)
 			(void)ka_result_fail(err, r, "cannot look at the processes to end: %s", strerror(errno));
 	ka_registry_free(&live);
 	return r;

@@ -56,8 +56,8 @@ ka_logline(const struct ka_access_question *q, const struct ka_access_answer *an
 }
 
 void
-ka_logline_ended(
-    const struct ka_access_question *q, const char *handle, const char *reason, char line[static KA_LOGLINE_LEN])
+ka_logline_ended(const struct ka_access_question *q, const char *handle, const char *session, const char *reason,
+    const char *by, char line[static KA_LOGLINE_LEN])
 {
 	char project[KA_UUID_NAME_LEN], key[KA_SHA256_TEXT_LEN], address[KA_ADDRESS_TEXT_LEN] = "-";
 
@@ -65,8 +65,9 @@ ka_logline_ended(
 	format_key(q, key);
 	if (q->address_known)
 		ka_address_format(q->address, address);
-	(void)snprintf(line, KA_LOGLINE_LEN, "ended project=%s account=%s fingerprint=%s address=%s reason=%s", project,
-	    handle[0] != '\0' ? handle : "-", key, address, reason);
+	(void)snprintf(line, KA_LOGLINE_LEN,
+	    "ended project=%s account=%s fingerprint=%s address=%s session=%s reason=%s by=%s", project,
+	    handle[0] != '\0' ? handle : "-", key, address, session, reason, by);
 }
 
 int

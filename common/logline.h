@@ -31,13 +31,13 @@ void ka_logline_undecided(const struct ka_access_question *question, const struc
 const char *ka_logline_trouble(enum ka_result r);
 
 /**
- * ka_logline_ended(question, handle, reason, line):
+ * ka_logline_ended(question, handle, session, reason, by, line):
  * Write that a session was ended, for LOG_NOTICE:
- *   ended project=ID account=HANDLE fingerprint=SHA256:… address=ADDRESS reason=REASON
+ *   ended project=ID account=HANDLE fingerprint=SHA256:… address=ADDRESS session=PID-NUMBER reason=REASON by=WHO
  * ${handle} is whom it was taken for, "" if that is not known.
  */
-void ka_logline_ended(const struct ka_access_question *question, const char *handle, const char *reason,
-    char line[static KA_LOGLINE_LEN]);
+void ka_logline_ended(const struct ka_access_question *question, const char *handle, const char *session,
+    const char *reason, const char *by, char line[static KA_LOGLINE_LEN]);
 
 /**
  * ka_logline_priority(reason):

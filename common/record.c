@@ -316,6 +316,9 @@ settings_fields(struct field *f, struct ka_settings *s)
 	field_path(f, s->homes, sizeof(s->homes));
 	field_path(f, s->shell, sizeof(s->shell));
 	field_u32(f, &s->policy, 0, UINT32_MAX);
+	/* Settings that were written before there was such a text end here. */
+	if (f->w != NULL || f->at < f->len)
+		field_text(f, s->grace_text, sizeof(s->grace_text));
 }
 
 /* One side of a change: a row's key, and its payload if it was there. ${key} is where the other side's key is. */

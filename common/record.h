@@ -37,6 +37,7 @@
 #define KA_VERB_LEN   48
 #define KA_ACTOR_LEN  33 /* LOGIN_NAME_MAX of useradd(8) */
 #define KA_TYPES_LEN  256
+#define KA_GRACE_LEN  256
 
 #define KA_CHANGE_MAX (2 * KA_RECORD_MAX + 256) /* bytes of a stored change: two rows, and what happened to them */
 
@@ -123,6 +124,7 @@ struct ka_settings {
 	char homes[KA_HOME_LEN]; /* where their homes are */
 	char shell[KA_SHELL_LEN];
 	uint32_t policy;
+	char grace_text[KA_GRACE_LEN]; /* for the terminals of a session that is ended; "": none */
 };
 
 struct ka_name {

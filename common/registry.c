@@ -153,7 +153,7 @@ check_lives(const struct ka_registry_entry *e)
 	struct ka_process p;
 	enum ka_result r = ka_process_stat(e->pid, &p);
 
-	if (r == KA_OK && (p.start != e->start || p.state == 'Z'))
+	if (r == KA_OK && (p.start != e->start || ka_process_has_ended(&p)))
 		return KA_NOTFOUND;
 	return r;
 }
@@ -188,6 +188,23 @@ add_entry(struct ka_registry *reg, const struct ka_registry_entry *e)
 	return KA_OK;
 }
 
+/* What is noted about a session is worth nothing without its entry. */
+static bool
+clean_note(int dirfd, const char *name)
+{
+	size_t len = strcspn(name, ".");
+	char entry[KA_SESSION_NAME_LEN];
+
+	if (strcmp(name + len, "." KA_SESSION_ENDED) != 0 || len >= sizeof(entry))
+		return false;
+	(void)snprintf(entry, sizeof(entry), "%.*s", (int)len, name);
+	if (pid_of_name(entry) == 0)
+		return false;
+	if (faccessat(dirfd, entry, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+		(void)unlinkat(dirfd, name, 0);
+	return true;
+}
+
 static enum ka_result
 read_name(int dirfd, const char *name, struct ka_registry *reg)
 {
@@ -196,6 +213,8 @@ read_name(int dirfd, const char *name, struct ka_registry *reg)
 
 	if (name[0] == '.' && pid_of_name(name + 1) != 0)
 		return clean_unfinished(dirfd, name);
+	if (clean_note(dirfd, name))
+		return KA_OK;
 	if ((r = read_entry(dirfd, name, &e)) == KA_INVALID) {
 		if (reg->strange++ == 0)
 			(void)snprintf(reg->a_strange, sizeof(reg->a_strange), "%.*s", KA_SESSION_NAME_LEN - 1, name);

@@ -12,6 +12,8 @@
 
 #include "common/process.h"
 
+#define NOTE_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789=._@+- "
+
 /* The directory of the entries, open; both levels are root's alone from their first moment. */
 static int
 open_sessions(const char *run)
@@ -113,14 +115,58 @@ ka_session_identify(const char *run, const char *name, const struct ka_access_qu
 }
 
 enum ka_result
-ka_session_leave(const char *run, const char *name)
+ka_session_note_path(const char *run, const char *name, const char *word, char path[static PATH_MAX])
+{
+	int n = snprintf(path, PATH_MAX, "%s/sessions/%s%s%s", run, name, word[0] != '\0' ? "." : "", word);
+
+	if (n >= 0 && n < PATH_MAX)
+		return KA_OK;
+	errno = ENAMETOOLONG;
+	return KA_UNAVAIL;
+}
+
+enum ka_result
+ka_session_read_note(const char *run, const char *name, const char *word, char text[static KA_SESSION_NOTE_LEN])
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/sessions/%s", run, name);
+	ssize_t n;
+	int fd;
 
-	if (n < 0 || (size_t)n >= sizeof(path)) {
-		errno = ENAMETOOLONG;
+	text[0] = '\0';
+	if (ka_session_note_path(run, name, word, path) != KA_OK)
+		return KA_UNAVAIL;
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) < 0)
+		return errno == ENOENT ? KA_NOTFOUND : KA_UNAVAIL;
+	n = read(fd, text, KA_SESSION_NOTE_LEN - 1);
+	(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	/* It goes into the log: whole, and nothing that the tool does not write. */
+	if (n <= 0 || text[n - 1] != '\n' || strspn(text, NOTE_CHARACTERS) != (size_t)n - 1) {
+		text[0] = '\0';
 		return KA_UNAVAIL;
 	}
+	text[n - 1] = '\0';
+	return KA_OK;
+}
+
+static enum ka_result
+remove_file(const char *run, const char *name, const char *word)
+{
+	char path[PATH_MAX];
+
+	if (ka_session_note_path(run, name, word, path) != KA_OK)
+		return KA_UNAVAIL;
 	return unlink(path) == 0 || errno == ENOENT ? KA_OK : KA_UNAVAIL;
+}
+
+enum ka_result
+ka_session_leave(const char *run, const char *name)
+{
+	/* The entry first: who finds no note and the entry knows that there has been none (common/claim). */
+	enum ka_result r = remove_file(run, name, "");
+	int saved = errno;
+
+	(void)remove_file(run, name, KA_SESSION_ENDED);
+	errno = saved;
+	return r;
 }

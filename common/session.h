@@ -5,6 +5,7 @@
  * itself before it is decided, so that whoever takes access away and then looks here misses nobody. libc alone.
  * Thread safety: no state is kept; any number of threads and processes.
  */
+#include <limits.h>
 #include <stdint.h>
 
 #include "common/access.h"
@@ -35,9 +36,25 @@ enum ka_result ka_session_identify(const char *run, const char *name, const stru
 
 /**
  * ka_session_leave(run, name):
- * Remove the entry. One that is gone already is fine.
+ * Remove the entry, and then what root's tool noted about it. One that is gone already is fine.
  * Returns KA_OK; KA_UNAVAIL (errno says why).
  */
 enum ka_result ka_session_leave(const char *run, const char *name);
+
+/*
+ * What root's tool notes about a session, each in a file beside its entry, which is called NAME.WORD and has one line.
+ */
+#define KA_SESSION_ENDED    "ended" /* why it is being ended, and by whom: "reason=REASON by=WHO" */
+#define KA_SESSION_NOTE_LEN 128
+
+/**
+ * ka_session_note_path(run, name, word, path): where that is. Returns KA_OK; KA_UNAVAIL: the path is too long.
+ *
+ * ka_session_read_note(run, name, word, text):
+ * Read it, without the line's end. Returns KA_OK; KA_NOTFOUND; KA_UNAVAIL: there is something else.
+ */
+enum ka_result ka_session_note_path(const char *run, const char *name, const char *word, char path[static PATH_MAX]);
+enum ka_result ka_session_read_note(
+    const char *run, const char *name, const char *word, char text[static KA_SESSION_NOTE_LEN]);
 
 #endif

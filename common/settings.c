@@ -267,6 +267,31 @@ format_shell(const struct ka_settings *s, char text[static KA_SETTINGS_VALUE_LEN
 	(void)snprintf(text, KA_SETTINGS_VALUE_LEN, "%s", s->shell);
 }
 
+/* A sentence for people, to the letter; or "none" */
+
+static enum ka_result
+parse_grace_text(const char *text, struct ka_settings *s, struct ka_error *err)
+{
+	size_t len = strlen(text);
+
+	if (len >= sizeof(s->grace_text))
+		return ka_result_fail(err, KA_INVALID, "grace-text is too long: at most %zu bytes, and this has %zu",
+		    sizeof(s->grace_text) - 1, len);
+	/* It goes to terminals as it stands. */
+	if (!ka_text_is_visible(text))
+		return ka_result_fail(err, KA_INVALID,
+		    "grace-text \"%.300s\" cannot be used: one line is wanted, without control or invisible characters",
+		    text);
+	(void)snprintf(s->grace_text, sizeof(s->grace_text), "%s", strcmp(text, "none") != 0 ? text : "");
+	return KA_OK;
+}
+
+static void
+format_grace_text(const struct ka_settings *s, char text[static KA_SETTINGS_VALUE_LEN])
+{
+	(void)snprintf(text, KA_SETTINGS_VALUE_LEN, "%s", s->grace_text[0] != '\0' ? s->grace_text : "none");
+}
+
 const struct ka_setting ka_settings_table[] = {
     {"host", "this host's name, for keys that are limited to hosts and in 'ssh PROJECT@HOST': a host name", parse_host,
 	format_host},
@@ -277,6 +302,8 @@ const struct ka_setting ka_settings_table[] = {
 	parse_security_keys, format_security_keys},
     {"git-author", "are sessions told GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL: on or off", parse_git_author,
 	format_git_author},
+    {"grace-text", "what the terminals of a session are told before it is ended: a line of at most 255 bytes, or none",
+	parse_grace_text, format_grace_text},
     {"homes", "where the homes of new projects are: an absolute path of at most 470 bytes", parse_homes, format_homes},
     {"shell", "the login shell of new projects: an absolute path", parse_shell, format_shell},
     {"agent", "may an agent be forwarded into new projects: on or off", parse_agent, format_agent},

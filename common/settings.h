@@ -17,8 +17,8 @@
 #define KA_SETTINGS_RSA_MOST  16384 /* what OpenSSH takes */
 
 /*
- * One setting. What format writes, parse reads: for the host's name "" is how uname says. parse changes nothing else,
- * and nothing at all when it returns KA_INVALID, with the sentence in ${err}.
+ * One setting. What format writes, parse reads: for the host's name "" is how uname says.
+ * parse changes nothing else, and nothing at all when it returns KA_INVALID, with the sentence in ${err}.
  */
 struct ka_setting {
 	const char *name;    /* "rsa-bits"; NULL ends the table */
@@ -37,7 +37,7 @@ enum ka_result ka_settings_find(const char *name, const struct ka_setting **sett
 
 /**
  * ka_settings_write(store, settings, err):
- * Make ${settings} those of the database, from the next login on; logged as one change, unless they are so already.
+ * Make ${settings} those of the database, at once; logged as one change, unless they are so already.
  * Returns KA_OK; KA_INVALID: one of them is none that its parse would take; KA_CONFLICT: no key of any type could be
  * used; KA_UNAVAIL; KA_CORRUPT, each with the sentence in ${err}.
  */

@@ -43,7 +43,7 @@ ka_tree_look(const struct ka_process *table, size_t n, const struct ka_registry_
 
 	tree->pid = e->pid;
 	tree->start = e->start;
-	tree->lives = monitor != NULL && monitor->start == e->start && monitor->state != 'Z';
+	tree->lives = monitor != NULL && monitor->start == e->start && !ka_process_has_ended(monitor);
 	if (!tree->lives)
 		return;
 	for (size_t i = 0; i < n; i++)

@@ -7,6 +7,7 @@
 #include "common/catalog.h"
 #include "common/model.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/json.h"
 #include "keyacct/key.h"
 #include "keyacct/show.h"
@@ -94,9 +95,9 @@ run_add(struct cli *cli)
 	if (r != KA_OK || (r = read_fields(cli, &account, &err)) != KA_OK ||
 	    (r = read_handle(cli->args[0], &account, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK)
+	if ((r = command_open(cli, &store, &err)) == KA_OK)
 		r = ka_model_add_account(store, &account, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
 		return show_object(cli, json_account(&account), show_columns);
@@ -153,10 +154,10 @@ with_account(struct cli *cli,
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK)
 		r = change(cli, store, &account, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
 		return show_object(cli, json_account(&account), NULL);
@@ -217,8 +218,7 @@ run_set(struct cli *cli)
 static enum cli_status
 run_suspend(struct cli *cli)
 {
-	return with_account(
-	    cli, suspend, "is suspended: from the next login on none of its keys opens anything on its account.");
+	return with_account(cli, suspend, "is suspended: none of its keys opens anything on its account any more.");
 }
 
 static enum cli_status
@@ -322,7 +322,7 @@ try_remove(struct cli *cli)
 	json_t *object = NULL;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK &&
 	    (r = ka_store_fail(store, describe_removal(store, &account, &object), &err)) == KA_OK)
 		r = ka_model_remove_account(store, &account, KA_OWNER_KEPT, &err);
@@ -377,15 +377,17 @@ static const struct cli_option remove_options[] = {
 
 const struct cli_verb account_verbs[] = {
     {"account", "add", "HANDLE", 1, 1, add_options, "Add an account.", "keyacct account add student --name 'A Student'",
-	run_add},
-    {"account", "list", "", 0, 0, NULL, "List the accounts.", "keyacct account list", run_list},
-    {"account", "show", "ACCOUNT", 1, 1, NULL, "Show one account.", "keyacct account show student", run_show},
+	CLI_CHANGES_ACCESS, run_add},
+    {"account", "list", "", 0, 0, NULL, "List the accounts.", "keyacct account list", CLI_KEEPS_ACCESS, run_list},
+    {"account", "show", "ACCOUNT", 1, 1, NULL, "Show one account.", "keyacct account show student", CLI_KEEPS_ACCESS,
+	run_show},
     {"account", "set", "ACCOUNT", 1, 1, set_options, "Change what an account is called, or whose it is.",
-	"keyacct account set student --name 'A Student'", run_set},
+	"keyacct account set student --name 'A Student'", CLI_CHANGES_ACCESS, run_set},
     {"account", "suspend", "ACCOUNT", 1, 1, NULL, "Switch all of an account's access off; keys are kept.",
-	"keyacct account suspend student", run_suspend},
-    {"account", "resume", "ACCOUNT", 1, 1, NULL, "Switch it on again.", "keyacct account resume student", run_resume},
+	"keyacct account suspend student", CLI_CHANGES_ACCESS, run_suspend},
+    {"account", "resume", "ACCOUNT", 1, 1, NULL, "Switch it on again.", "keyacct account resume student",
+	CLI_CHANGES_ACCESS, run_resume},
     {"account", "remove", "ACCOUNT", 1, 1, remove_options, "Remove an account with its keys and memberships.",
-	"keyacct account remove student", run_remove},
+	"keyacct account remove student", CLI_CHANGES_ACCESS, run_remove},
     {0},
 };

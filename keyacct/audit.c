@@ -346,6 +346,6 @@ static const struct cli_option options[] = {
 
 const struct cli_verb audit_verbs[] = {
     {"audit", NULL, "", 0, 0, options, "List keys, accounts and projects that deserve a look.",
-	"keyacct audit --unused 180", run_audit},
+	"keyacct audit --unused 180", CLI_KEEPS_ACCESS, run_audit},
     {0},
 };

@@ -137,6 +137,6 @@ run_authorized_keys(struct cli *cli)
 const struct cli_verb authorized_keys_verbs[] = {
     {"authorized-keys", NULL, "ACCOUNT|PROJECT", 1, 1, NULL,
 	"Write an authorized_keys file for a host without the modules.",
-	"keyacct authorized-keys student > authorized_keys", run_authorized_keys},
+	"keyacct authorized-keys student > authorized_keys", CLI_KEEPS_ACCESS, run_authorized_keys},
     {0},
 };

@@ -171,12 +171,12 @@ run_restore(struct cli *cli)
 
 const struct cli_verb backup_verbs[] = {
     {"backup", NULL, "DIR", 1, 1, backup_options, "Copy the whole database, while logins and changes go on.",
-	"keyacct backup /var/backups/keyacct-monday", run_backup},
+	"keyacct backup /var/backups/keyacct-monday", CLI_KEEPS_ACCESS, run_backup},
     {0},
 };
 
 const struct cli_verb restore_verbs[] = {
     {"restore", NULL, "DIR", 1, 1, restore_options, "Make the database what it was in a backup.",
-	"keyacct restore /var/backups/keyacct-monday", run_restore},
+	"keyacct restore /var/backups/keyacct-monday", CLI_CHANGES_ACCESS, run_restore},
     {0},
 };

@@ -10,6 +10,7 @@
 #include "common/catalog.h"
 #include "keyacct/change.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/json.h"
 #include "keyacct/show.h"
 #include "keyacct/follow.h"
@@ -459,10 +460,10 @@ run_prune(const struct cli *cli)
 			"--prune \"%s\" is to come: -90d removes what is older than 90 days",
 			cli_value(cli, "prune", 0)),
 		    &err);
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    ((r = find_older(store, &pruned, &n)) != KA_OK || (r = ka_store_prune_changes(store, &pruned)) != KA_OK))
 		(void)ka_store_fail(store, r, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	return say_pruned(cli, &pruned, n);
 }
@@ -483,6 +484,6 @@ run_changes(struct cli *cli)
 
 const struct cli_verb changes_verbs[] = {
     {"changes", NULL, "", 0, 0, options, "List who changed what, or prune that log.",
-	"keyacct changes --since -1d --by student", run_changes},
+	"keyacct changes --since -1d --by student", CLI_KEEPS_ACCESS, run_changes},
     {0},
 };

@@ -9,6 +9,7 @@
 #include "common/sound.h"
 #include "common/usage.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/progress.h"
 #include "keyacct/show.h"
 
@@ -96,7 +97,7 @@ open_whole(struct checking *c, struct ka_store **store, struct ka_error *err)
 	if (!c->repair)
 		return ka_store_open(c->cli->dir, false, store, err);
 	if (c->file[KA_FILE_NAMES] == KA_OK)
-		return cli_open_for_change(c->cli, store, err);
+		return command_open(c->cli, store, err);
 	if ((r = cli_group(&gid, err)) == KA_OK &&
 	    (r = ka_store_open_mended(c->cli->dir, gid, false, &c->progress.watch, store, &mend, err)) == KA_OK)
 		ka_store_begin_command(*store, "check --repair");
@@ -180,6 +181,7 @@ static const struct cli_option options[] = {
 };
 
 const struct cli_verb check_verbs[] = {
-    {"check", NULL, "", 0, 0, options, "Look at every row of the database: is it whole?", "keyacct check", run_check},
+    {"check", NULL, "", 0, 0, options, "Look at every row of the database: is it whole?", "keyacct check",
+	CLI_KEEPS_ACCESS, run_check},
     {0},
 };

@@ -1,6 +1,5 @@
 #include "keyacct/cli.h"
 
-#include <limits.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include "common/text.h"
 #include "common/time.h"
 #include "common/usage.h"
-#include "keyacct/cutoff.h"
 
 #define HOST_MAX 253
 
@@ -23,24 +21,12 @@ static const struct cli_option everywhere[] = {
     {0},
 };
 
-/* The verbs that change something take these too. After every commit open sessions are looked at, whatever the verb. */
-static const char *const changing_verbs[] = {"add", "set", "reset", "suspend", "resume", "archive", "unarchive",
-    "activate", "deactivate", "add-member", "remove-member", "remove", "import", "restore"};
-
+/* The verbs that change access take these too. */
 static const struct cli_option changing[] = {
     {"keep-sessions", NULL, "leave open sessions, also those without access", false},
     {"run", "DIR", "where the open sessions are (" KA_RUNDIR ")", false},
     {0},
 };
-
-static bool
-changes(const struct cli_verb *v)
-{
-	for (size_t i = 0; i < sizeof(changing_verbs) / sizeof(changing_verbs[0]); i++)
-		if (strcmp(v->verb != NULL ? v->verb : v->noun, changing_verbs[i]) == 0)
-			return true;
-	return false;
-}
 
 static const struct cli_option *
 find_option(const struct cli_option *options, const char *name, size_t len)
@@ -69,7 +55,7 @@ cli_usage(const struct cli_verb *v, FILE *stream)
 	(void)fprintf(stream, "usage: keyacct %s%s%s%s%s [OPTION]...\n%s\n\n", v->noun, v->verb != NULL ? " " : "",
 	    v->verb != NULL ? v->verb : "", v->args[0] != '\0' ? " " : "", v->args, v->help);
 	print_options(v->options, stream);
-	if (changes(v))
+	if (v->access == CLI_CHANGES_ACCESS)
 		print_options(changing, stream);
 	print_options(everywhere, stream);
 	(void)fprintf(stream, "\nexample: %s\n", v->example);
@@ -114,7 +100,7 @@ parse_option(struct cli *cli, int argc, char **argv, int *i)
 	const struct cli_option *option = find_option(cli->verb->options, name, len);
 	struct ka_error err;
 
-	if (option == NULL && changes(cli->verb))
+	if (option == NULL && cli->verb->access == CLI_CHANGES_ACCESS)
 		option = find_option(changing, name, len);
 	if (option == NULL)
 		option = find_option(everywhere, name, len);
@@ -360,41 +346,6 @@ void
 cli_warn(const struct cli *cli, const char *text)
 {
 	say(cli, "warning", "warning", text);
-}
-
-enum ka_result
-cli_open_for_change(const struct cli *cli, struct ka_store **store, struct ka_error *err)
-{
-	static char verb[KA_VERB_LEN];
-	char run[PATH_MAX - 256]; /* the names of entries follow */
-	enum ka_result r;
-
-	*store = NULL;
-	/* Before anything is changed: afterwards it would be too late to say that no session can be ended. */
-	if ((r = cli_path(cli, "run", run, sizeof(run), err)) != KA_OK)
-		return r;
-	r = ka_store_open(cli->dir, true, store, err);
-	(void)snprintf(verb, sizeof(verb), "%s%s%s", cli->verb->noun, cli->verb->verb != NULL ? " " : "",
-	    cli->verb->verb != NULL ? cli->verb->verb : "");
-	if (r == KA_OK)
-		ka_store_begin_command(*store, verb);
-	return r;
-}
-
-enum cli_status
-cli_finish(const struct cli *cli, struct ka_store *store, enum ka_result r, struct ka_error *err)
-{
-	bool committed;
-
-	if (r == KA_OK)
-		r = ka_store_commit(store, err);
-	committed = ka_store_has_committed(store);
-	ka_store_close(store);
-	/* First the commit, then the registry: a login enters itself first and decides then, so one sees the other.
-	 * Also when names.mdb could not follow: the access is gone all the same. */
-	if (committed)
-		cutoff_after_change(cli);
-	return r == KA_OK ? CLI_DONE : cli_fail(cli, r, err);
 }
 
 enum ka_result

@@ -34,6 +34,11 @@ struct cli_option {
 
 struct cli;
 
+enum cli_access {
+	CLI_KEEPS_ACCESS = 1,
+	CLI_CHANGES_ACCESS, /* it may take some away, and ends the sessions of that: see keyacct/command */
+};
+
 struct cli_verb {
 	const char *noun; /* "project"; NULL ends a table */
 	const char *verb; /* "list"; NULL: the noun alone is the command */
@@ -42,6 +47,7 @@ struct cli_verb {
 	const struct cli_option *options;
 	const char *help;    /* one sentence */
 	const char *example; /* one command line */
+	enum cli_access access;
 	enum cli_status (*run)(struct cli *cli);
 };
 
@@ -118,19 +124,6 @@ void cli_warn(const struct cli *cli, const char *text);
  * cli_status_of(r): the exit status that goes with ${r}.
  */
 enum cli_status cli_status_of(enum ka_result r);
-
-/**
- * cli_open_for_change(cli, store, err):
- * Open for writing; what changes is logged as this command's. As ka_store_open.
- */
-enum ka_result cli_open_for_change(const struct cli *cli, struct ka_store **store, struct ka_error *err);
-
-/**
- * cli_finish(cli, store, r, err):
- * End a command that changed something: commit if ${r} is KA_OK, close, say what failed, and end the sessions that
- * nothing allows any more.
- */
-enum cli_status cli_finish(const struct cli *cli, struct ka_store *store, enum ka_result r, struct ka_error *err);
 
 /**
  * cli_open_with_usage(cli, store, usage, err):

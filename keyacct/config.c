@@ -7,6 +7,7 @@
 
 #include "common/settings.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/show.h"
 
 static const struct show_column list_columns[] = {
@@ -122,8 +123,7 @@ warn_refused(const struct cli *cli, size_t n)
 
 	if (n == 0)
 		return;
-	(void)snprintf(text, sizeof(text),
-	    "%zu registration%s refused from the next login on; 'keyacct audit' shows which", n,
+	(void)snprintf(text, sizeof(text), "%zu registration%s refused now; 'keyacct audit' shows which", n,
 	    n == 1 ? " is" : "s are");
 	cli_warn(cli, text);
 }
@@ -139,9 +139,9 @@ change(struct cli *cli, const struct ka_setting *setting, const char *value)
 	size_t refused = 0;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK)
+	if ((r = command_open(cli, &store, &err)) == KA_OK)
 		r = write_value(store, setting, value, &before, &after, &refused, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	warn_refused(cli, refused);
 	if (strcmp(before.shell, after.shell) != 0)
@@ -184,9 +184,9 @@ reset_all(struct cli *cli)
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK)
+	if ((r = command_open(cli, &store, &err)) == KA_OK)
 		r = ka_settings_reset(store, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
 		return run_list(cli);
@@ -223,11 +223,13 @@ static const struct cli_option reset_options[] = {
 };
 
 const struct cli_verb config_verbs[] = {
-    {"config", "list", "", 0, 0, NULL, "List the settings, with their meanings.", "keyacct config list", run_list},
-    {"config", "get", "NAME", 1, 1, NULL, "Print the value of a setting.", "keyacct config get host", run_get},
+    {"config", "list", "", 0, 0, NULL, "List the settings, with their meanings.", "keyacct config list",
+	CLI_KEEPS_ACCESS, run_list},
+    {"config", "get", "NAME", 1, 1, NULL, "Print the value of a setting.", "keyacct config get host", CLI_KEEPS_ACCESS,
+	run_get},
     {"config", "set", "NAME VALUE", 2, 2, NULL, "Change a setting; 'config list' shows the names and values.",
-	"keyacct config set rsa-bits 3072", run_set},
+	"keyacct config set rsa-bits 3072", CLI_CHANGES_ACCESS, run_set},
     {"config", "reset", "[NAME]", 0, 1, reset_options, "Give a setting, or all of them, its default value again.",
-	"keyacct config reset rsa-bits", run_reset},
+	"keyacct config reset rsa-bits", CLI_CHANGES_ACCESS, run_reset},
     {0},
 };

@@ -1,5 +1,6 @@
 #include "keyacct/cutoff.h"
 
+#include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,10 +32,29 @@ ask_again(const struct ka_registry_entry *e, struct ka_access_question *q)
 	memcpy(q->address, e->address, KA_ADDRESS_LEN);
 }
 
+/* Who is at the keyboard: the login outlives su and sudo. */
+static void
+name_actor(char text[static CUTOFF_BY_LEN])
+{
+	static const char usual[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-";
+	struct ka_process self;
+	const struct passwd *pw;
+	uid_t uid = getuid();
+
+	if (ka_process_read(getpid(), &self) == KA_OK && self.login != KA_PROCESS_UNSET)
+		uid = self.login;
+	if ((pw = getpwuid(uid)) != NULL && strspn(pw->pw_name, usual) == strlen(pw->pw_name) &&
+	    strlen(pw->pw_name) < CUTOFF_BY_LEN)
+		(void)snprintf(text, CUTOFF_BY_LEN, "%s", pw->pw_name);
+	else
+		(void)snprintf(text, CUTOFF_BY_LEN, "%lu", (unsigned long)uid);
+}
+
 static enum ka_result
 prepare(struct cutoff *c, size_t n, struct ka_error *err)
 {
 	memset(c, 0, sizeof(*c));
+	name_actor(c->by);
 	c->endings = calloc(n + 1, sizeof(*c->endings));
 	c->reasons = calloc(n + 1, sizeof(*c->reasons));
 	if (c->endings != NULL && c->reasons != NULL)
@@ -43,10 +63,14 @@ prepare(struct cutoff *c, size_t n, struct ka_error *err)
 }
 
 static void
-add(struct cutoff *c, const struct ka_registry_entry *e, const struct ka_project *project, const char *reason)
+add(struct cutoff *c, const struct ka_registry_entry *e, const struct ka_access_answer *answer, const char *reason)
 {
-	c->endings[c->n].entry = *e;
-	c->endings[c->n].uid = ka_record_uid_ok(project->uid) ? project->uid : KA_PROCESS_UNSET;
+	struct ka_ending *ending = &c->endings[c->n];
+
+	ending->entry = *e;
+	ending->uid = ka_record_uid_ok(answer->project.uid) ? answer->project.uid : KA_PROCESS_UNSET;
+	(void)snprintf(ending->note, sizeof(ending->note), "reason=%s by=%s", reason, c->by);
+	memcpy(c->text, answer->settings.grace_text, sizeof(c->text));
 	c->reasons[c->n++] = reason;
 }
 
@@ -67,7 +91,7 @@ cutoff_find(const struct cli *cli, struct cutoff *c, struct ka_error *err)
 		if (ka_access_ask(cli->dir, &q, &answer) != KA_OK)
 			c->undecided++;
 		else if (answer.reason != KA_REASON_GRANTED)
-			add(c, &reg.entries[i], &answer.project, ka_access_reason_name(answer.reason));
+			add(c, &reg.entries[i], &answer, ka_access_reason_name(answer.reason));
 	}
 	ka_registry_free(&reg);
 	return r;
@@ -82,11 +106,11 @@ cutoff_name(const struct cli *cli, const struct ka_registry *reg, struct cutoff 
 	for (size_t i = 0; r == KA_OK && i < reg->n; i++) {
 		struct ka_access_question q;
 
-		/* For the uid alone: what the database cannot tell, the session's processes do. */
+		/* For the uid and the text alone: what the database cannot tell, the session's processes do. */
 		ask_again(&reg->entries[i], &q);
-		if (ka_access_ask_project(cli->dir, &q, &answer) != KA_OK)
-			memset(&answer.project, 0, sizeof(answer.project));
-		add(c, &reg->entries[i], &answer.project, CUTOFF_BY_HAND);
+		if (ka_access_ask(cli->dir, &q, &answer) != KA_OK)
+			memset(&answer, 0, sizeof(answer));
+		add(c, &reg->entries[i], &answer, CUTOFF_BY_HAND);
 	}
 	return r;
 }
@@ -100,13 +124,13 @@ cutoff_free(struct cutoff *c)
 }
 
 static void
-log_end(const struct ka_ending *e, const char *reason)
+log_end(const struct ka_ending *e, const char *reason, const char *by)
 {
 	struct ka_access_question q;
 	char line[KA_LOGLINE_LEN];
 
 	ask_again(&e->entry, &q);
-	ka_logline_ended(&q, e->entry.handle, reason, line);
+	ka_logline_ended(&q, e->entry.handle, e->entry.name, reason, by, line);
 	syslog(LOG_AUTHPRIV | LOG_NOTICE, "%s", line);
 }
 
@@ -119,11 +143,11 @@ cutoff_end(const struct cli *cli, struct cutoff *c, struct ka_error *err)
 		return KA_OK;
 	/* The terminal that this is typed at may be the one that goes. */
 	(void)signal(SIGHUP, SIG_IGN);
-	r = ka_ending_run(cli_run(cli), c->endings, c->n, err);
+	r = ka_ending_run(cli_run(cli), c->endings, c->n, c->text, &c->unread, err);
 	openlog("keyacct", LOG_PID, LOG_AUTHPRIV);
 	for (size_t i = 0; r == KA_OK && i < c->n; i++)
-		if (c->endings[i].ended)
-			log_end(&c->endings[i], c->reasons[i]);
+		if (c->endings[i].ended && c->endings[i].ours)
+			log_end(&c->endings[i], c->reasons[i], c->by);
 	closelog();
 	return r;
 }
@@ -187,6 +211,21 @@ warn_undecided(const struct cli *cli, const struct cutoff *c)
 	cli_warn(cli, text);
 }
 
+/* Nobody knows whose it is: as with any process that is left, its number is told. */
+static void
+warn_unread(const struct cli *cli, const struct cutoff *c)
+{
+	char text[192];
+
+	if (c->unread == 0)
+		return;
+	(void)snprintf(text, sizeof(text),
+	    "process %ld could not be looked at, and may belong to a session that was ended: see what keeps "
+	    "/proc/%ld from being read",
+	    (long)c->unread, (long)c->unread);
+	cli_warn(cli, text);
+}
+
 enum cli_status
 cutoff_show(const struct cli *cli, const struct cutoff *c, bool done)
 {
@@ -205,6 +244,9 @@ cutoff_show(const struct cli *cli, const struct cutoff *c, bool done)
 		warn_stuck(cli, e);
 		status = CLI_OTHER;
 	}
+	warn_unread(cli, c);
+	if (c->unread != 0)
+		status = CLI_OTHER;
 	warn_undecided(cli, c);
 	if (cli->json)
 		(void)show_list(cli, rows, NULL, "");
@@ -261,6 +303,7 @@ cutoff_report(const struct cli *cli)
 		}
 		json_decref(line);
 	}
+	warn_unread(cli, c);
 	warn_undecided(cli, c);
 	cutoff_free(c);
 }

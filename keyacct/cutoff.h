@@ -11,11 +11,16 @@
 
 #define CUTOFF_BY_HAND "session-end" /* the reason of those that are named */
 
+#define CUTOFF_BY_LEN 64
+
 struct cutoff {
 	struct ka_ending *endings;
 	const char **reasons; /* as keyacct(5) has them */
 	size_t n;
-	size_t undecided; /* sessions that the database told nothing about */
+	char by[CUTOFF_BY_LEN];  /* who is at the keyboard */
+	size_t undecided;        /* sessions that the database told nothing about */
+	char text[KA_GRACE_LEN]; /* for their terminals */
+	pid_t unread; /* a process that may be of any of them, and could not be looked at; 0: there is none */
 };
 
 /**
@@ -34,7 +39,7 @@ enum ka_result cutoff_name(
 void cutoff_free(struct cutoff *cutoff);
 
 /**
- * cutoff_end(cli, cutoff, err): end them, and log each end.
+ * cutoff_end(cli, cutoff, err): end them, and log each end that no other command has logged.
  * Returns KA_OK, also when some are not gone; KA_UNAVAIL: not one was ended.
  */
 enum ka_result cutoff_end(const struct cli *cli, struct cutoff *cutoff, struct ka_error *err);
@@ -42,7 +47,7 @@ enum ka_result cutoff_end(const struct cli *cli, struct cutoff *cutoff, struct k
 /**
  * cutoff_show(cli, cutoff, done):
  * Say who was cut off, or with ${done} false who would be: a line each, or one array with --json. What did not end is
- * a warning. Returns CLI_DONE; CLI_OTHER when something did not end.
+ * a warning. Returns CLI_DONE; CLI_OTHER when something did not end, or could not be looked at.
  */
 enum cli_status cutoff_show(const struct cli *cli, const struct cutoff *cutoff, bool done);
 

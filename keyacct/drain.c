@@ -16,6 +16,6 @@ run_drain(struct cli *cli)
 
 const struct cli_verb drain_verbs[] = {
     {"drain", NULL, "", 0, 0, NULL, "Take what logins noted of last use into the database.", "keyacct drain",
-	run_drain},
+	CLI_KEEPS_ACCESS, run_drain},
     {0},
 };

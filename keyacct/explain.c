@@ -270,6 +270,6 @@ static const struct cli_option options[] = {
 
 const struct cli_verb explain_verbs[] = {
     {"explain", NULL, "PROJECT FINGERPRINT|FILE|-", 2, 2, options, "Would this key get into this project, and why?",
-	"keyacct explain 829e7b56 id_ed25519.pub --from 192.0.2.7", run_explain},
+	"keyacct explain 829e7b56 id_ed25519.pub --from 192.0.2.7", CLI_KEEPS_ACCESS, run_explain},
     {0},
 };

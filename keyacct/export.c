@@ -223,6 +223,6 @@ run_export(struct cli *cli)
 
 const struct cli_verb export_verbs[] = {
     {"export", NULL, "", 0, 0, NULL, "Write the whole database, as import reads it.", "keyacct export > keyacct.jsonl",
-	run_export},
+	CLI_KEEPS_ACCESS, run_export},
     {0},
 };

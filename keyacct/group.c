@@ -8,6 +8,7 @@
 #include "common/membership.h"
 #include "common/model.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/json.h"
 #include "keyacct/show.h"
 
@@ -138,9 +139,9 @@ run_add(struct cli *cli)
 	if (strlen(name) >= sizeof(group.name))
 		return cli_fail(cli, ka_result_fail(&err, KA_INVALID, "the name \"%.80s...\" is too long", name), &err);
 	(void)snprintf(group.name, sizeof(group.name), "%s", name);
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK)
+	if ((r = command_open(cli, &store, &err)) == KA_OK)
 		r = ka_model_add_group(store, &group, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
 		return show_object(cli, json_group(&group), show_columns);
@@ -162,11 +163,11 @@ with_group(struct cli *cli,
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_group(store, cli->args[0], &group, &err)) == KA_OK &&
 	    (cli->nargs < 2 || (r = ka_catalog_find_account(store, cli->args[1], &account, &err)) == KA_OK))
 		r = change(store, &group, &account, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
 		return show_object(cli, json_group(&group), NULL);
@@ -204,14 +205,15 @@ run_remove_member(struct cli *cli)
 }
 
 const struct cli_verb group_verbs[] = {
-    {"group", "add", "NAME", 1, 1, NULL, "Add a group of accounts.", "keyacct group add staff", run_add},
-    {"group", "list", "", 0, 0, NULL, "List the groups.", "keyacct group list", run_list},
-    {"group", "show", "NAME", 1, 1, NULL, "Show one group.", "keyacct group show staff", run_show},
+    {"group", "add", "NAME", 1, 1, NULL, "Add a group of accounts.", "keyacct group add staff", CLI_CHANGES_ACCESS,
+	run_add},
+    {"group", "list", "", 0, 0, NULL, "List the groups.", "keyacct group list", CLI_KEEPS_ACCESS, run_list},
+    {"group", "show", "NAME", 1, 1, NULL, "Show one group.", "keyacct group show staff", CLI_KEEPS_ACCESS, run_show},
     {"group", "add-member", "NAME ACCOUNT", 2, 2, NULL, "Put an account into a group.",
-	"keyacct group add-member staff student", run_add_member},
+	"keyacct group add-member staff student", CLI_CHANGES_ACCESS, run_add_member},
     {"group", "remove-member", "NAME ACCOUNT", 2, 2, NULL, "Take an account out of a group.",
-	"keyacct group remove-member staff student", run_remove_member},
+	"keyacct group remove-member staff student", CLI_CHANGES_ACCESS, run_remove_member},
     {"group", "remove", "NAME", 1, 1, NULL, "Remove a group with its memberships.", "keyacct group remove staff",
-	run_remove},
+	CLI_CHANGES_ACCESS, run_remove},
     {0},
 };

@@ -209,6 +209,6 @@ static const struct cli_option options[] = {
 
 const struct cli_verb import_verbs[] = {
     {"import", NULL, "[FILE|-]", 0, 1, options, "Bring a platform's data in, one JSON object a line.",
-	"keyacct import --mirror --dry-run platform.jsonl", run_import},
+	"keyacct import --mirror --dry-run platform.jsonl", CLI_CHANGES_ACCESS, run_import},
     {0},
 };

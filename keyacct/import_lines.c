@@ -9,6 +9,7 @@
 
 #include "common/catalog.h"
 #include "common/text.h"
+#include "keyacct/command.h"
 #include "keyacct/import_run.h"
 
 /* Lines are kept as long as there is room. */
@@ -26,7 +27,7 @@ run_open(struct run *run, struct ka_error *err)
 
 	if (run->im.store != NULL)
 		return KA_OK;
-	if ((r = cli_open_for_change(run->cli, &store, err)) == KA_OK &&
+	if ((r = command_open(run->cli, &store, err)) == KA_OK &&
 	    (r = ka_store_fail(store, ka_store_settings(store, &run->im.settings), err)) == KA_OK && account != NULL)
 		r = ka_catalog_find_account(store, account, &run->account, err);
 	if (r == KA_OK)

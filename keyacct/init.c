@@ -27,6 +27,6 @@ run_init(struct cli *cli)
 }
 
 const struct cli_verb init_verbs[] = {
-    {"init", NULL, "", 0, 0, NULL, "Make an empty database.", "keyacct init", run_init},
+    {"init", NULL, "", 0, 0, NULL, "Make an empty database.", "keyacct init", CLI_KEEPS_ACCESS, run_init},
     {0},
 };

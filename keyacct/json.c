@@ -101,6 +101,7 @@ const struct field json_settings_fields[] = {
     {.name = "rsa_bits", FIELD_NUMBER, AT(ka_settings, rsa_bits_min)},
     {.name = "security_keys", FIELD_CHOICE, AT(ka_settings, security_keys), .choices = security_keys},
     {.name = "git_author", FIELD_BOOL, AT(ka_settings, git_author)},
+    {.name = "grace_text", FIELD_TEXT, AT(ka_settings, grace_text)},
     {.name = "homes", FIELD_PATH, AT(ka_settings, homes)},
     {.name = "shell", FIELD_PATH, AT(ka_settings, shell)},
     {.name = "agent", FIELD_POLICY, AT(ka_settings, policy), .setting = "agent"},

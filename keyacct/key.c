@@ -8,6 +8,7 @@
 #include "common/registration.h"
 #include "common/text.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/input.h"
 #include "keyacct/json.h"
 #include "keyacct/show.h"
@@ -157,7 +158,7 @@ run_add(struct cli *cli)
 	    (r = check_account(cli, &err)) != KA_OK ||
 	    (r = input_key(cli->nargs > 1 ? cli->args[1] : NULL, &sshkey, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_account(store, cli->args[0], &account, &err)) == KA_OK) {
 		memcpy(key.account, account.id, KA_UUID_LEN);
 		if ((r = ka_registration_add(store, &key, &sshkey, &err)) == KA_OK &&
@@ -167,7 +168,7 @@ run_add(struct cli *cli)
 			(r = key_read_reach(store, &key, &projects)) != KA_OK))
 			(void)ka_store_fail(store, r, &err);
 	}
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE) {
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE) {
 		json_decref(projects);
 		return status;
 	}
@@ -207,13 +208,13 @@ with_key(struct cli *cli,
 	size_t others = 0;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK && (r = key_find(cli, store, &key, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK && (r = key_find(cli, store, &key, &err)) == KA_OK &&
 	    (r = ka_store_fail(store, ka_catalog_get_account(store, key.account, &account), &err)) == KA_OK &&
 	    (r = change(cli, store, &key, &err)) == KA_OK)
 		r = ka_store_fail(store, key_read_reach(store, &key, &projects), &err);
 	if (r == KA_OK)
 		r = ka_store_fail(store, count_others(store, &key, &others), &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE) {
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE) {
 		json_decref(projects);
 		return status;
 	}
@@ -323,7 +324,7 @@ run_activate(struct cli *cli)
 static enum cli_status
 run_deactivate(struct cli *cli)
 {
-	return with_key(cli, deactivate, "is switched off, and opens nothing from the next login on.");
+	return with_key(cli, deactivate, "is switched off, and opens nothing any more.");
 }
 
 static enum cli_status
@@ -341,13 +342,13 @@ run_remove(struct cli *cli)
 		return key_run_remove_origin(cli);
 	if (cli_value(cli, "dry-run", 0) != NULL)
 		return cli_fail(cli, ka_result_fail(&err, KA_INVALID, "--dry-run goes with --origin"), &err);
-	return with_key(cli, remove_key, "is removed, and opens nothing from the next login on.");
+	return with_key(cli, remove_key, "is removed, and opens nothing any more.");
 }
 
 static enum cli_status
 run_set(struct cli *cli)
 {
-	return with_key(cli, set, "is changed; it holds from the next login on.");
+	return with_key(cli, set, "is changed; it holds at once.");
 }
 
 static const struct cli_option add_options[] = {
@@ -390,18 +391,18 @@ static const struct cli_option remove_options[] = {
 
 const struct cli_verb key_verbs[] = {
     {"key", "add", "ACCOUNT [FILE|-]", 1, 2, add_options, "Register a public key, pasted or from a file.",
-	"keyacct key add student --title laptop id_ed25519.pub", run_add},
+	"keyacct key add student --title laptop id_ed25519.pub", CLI_CHANGES_ACCESS, run_add},
     {"key", "list", "[ACCOUNT]", 0, 1, list_options, "List keys, the last used first if not sorted otherwise.",
-	"keyacct key list student", key_run_list},
+	"keyacct key list student", CLI_KEEPS_ACCESS, key_run_list},
     {"key", "show", "KEY", 1, 1, one_options, "Show one key; KEY is its fingerprint.",
-	"keyacct key show SHA256:nThbg6kX --account student", key_run_show},
+	"keyacct key show SHA256:nThbg6kX --account student", CLI_KEEPS_ACCESS, key_run_show},
     {"key", "set", "KEY", 1, 1, set_options, "Change what a key is called and where it may be used.",
-	"keyacct key set SHA256:nThbg6kX --title desktop --expires +90d", run_set},
+	"keyacct key set SHA256:nThbg6kX --title desktop --expires +90d", CLI_CHANGES_ACCESS, run_set},
     {"key", "activate", "KEY", 1, 1, one_options, "Switch a key on again.", "keyacct key activate SHA256:nThbg6kX",
-	run_activate},
+	CLI_CHANGES_ACCESS, run_activate},
     {"key", "deactivate", "KEY", 1, 1, one_options, "Switch a key off, without removing it.",
-	"keyacct key deactivate SHA256:nThbg6kX", run_deactivate},
+	"keyacct key deactivate SHA256:nThbg6kX", CLI_CHANGES_ACCESS, run_deactivate},
     {"key", "remove", "[KEY]", 0, 1, remove_options, "Remove a key, or all that one import brought.",
-	"keyacct key remove SHA256:nThbg6kX", run_remove},
+	"keyacct key remove SHA256:nThbg6kX", CLI_CHANGES_ACCESS, run_remove},
     {0},
 };

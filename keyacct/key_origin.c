@@ -7,6 +7,7 @@
 #include "common/catalog.h"
 #include "common/registration.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/json.h"
 #include "keyacct/key.h"
 #include "keyacct/show.h"
@@ -98,20 +99,19 @@ key_run_remove_origin(struct cli *cli)
 	/* Say of a variable that was not set: it would stand for the keys that came in no import. */
 	if (m.origin[0] == '\0')
 		r = ka_result_fail(&err, KA_INVALID, "--origin is empty: give the label of an import");
-	else if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
-		 (r = read_arguments(cli, store, &m, &err)) == KA_OK)
+	else if ((r = command_open(cli, &store, &err)) == KA_OK && (r = read_arguments(cli, store, &m, &err)) == KA_OK)
 		r = remove_all(store, &m, &err);
 	if (dry && r == KA_OK)
 		ka_store_close(store); /* and nothing was changed */
 	else
-		status = cli_finish(cli, store, r, &err);
+		status = command_finish(cli, store, r, &err);
 	if (status == CLI_DONE && cli->json)
 		return show_list(cli, m.rows, NULL, "");
 	if (status == CLI_DONE && dry)
 		print_dry(&m);
 	else if (status == CLI_DONE)
-		(void)printf("%zu key%s with the origin \"%s\" %s nothing any more from the next login on.\n", m.n,
-		    m.n == 1 ? "" : "s", m.origin, m.n == 1 ? "is removed, and opens" : "are removed, and open");
+		(void)printf("%zu key%s with the origin \"%s\" %s nothing any more.\n", m.n, m.n == 1 ? "" : "s",
+		    m.origin, m.n == 1 ? "is removed, and opens" : "are removed, and open");
 	json_decref(m.rows);
 	return status;
 }

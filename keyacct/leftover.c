@@ -69,8 +69,7 @@ is_timer(int dir, const char *name, uid_t uid)
 	return len > 6 && strcmp(name + len - 6, ".timer") == 0;
 }
 
-/* How many processes have the uid among theirs and have not ended: a zombie waits for its parent alone. What cannot be
- * read counts as none. */
+/* How many processes have the uid among theirs and have not ended. What cannot be read counts as none. */
 static unsigned
 count_processes(uid_t uid)
 {
@@ -81,7 +80,7 @@ count_processes(uid_t uid)
 	if (ka_process_table(&table, &n) != KA_OK)
 		return 0;
 	for (size_t i = 0; i < n; i++)
-		count += table[i].state != 'Z' && ka_tree_has_uid(&table[i], uid);
+		count += !ka_process_has_ended(&table[i]) && ka_tree_has_uid(&table[i], uid);
 	free(table);
 	return count;
 }

@@ -7,6 +7,7 @@
 #include "common/catalog.h"
 #include "common/membership.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/json.h"
 #include "keyacct/leftover.h"
 #include "keyacct/show.h"
@@ -85,12 +86,11 @@ run_add(struct cli *cli)
 	/* Once before the database is opened, for what is wrong with the options themselves. */
 	if ((r = read_fields(cli, &member, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
-	    (r = find_both(cli, store, &member, &err)) == KA_OK && (r = read_old(store, &member, &err)) == KA_OK &&
-	    (r = read_fields(cli, &member, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK && (r = find_both(cli, store, &member, &err)) == KA_OK &&
+	    (r = read_old(store, &member, &err)) == KA_OK && (r = read_fields(cli, &member, &err)) == KA_OK &&
 	    (r = ka_membership_add(store, &member, KA_OWNER_KEPT, &err)) == KA_OK)
 		r = ka_store_fail(store, ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
 		return show_object(cli, json_member(&member, name), NULL);
@@ -113,12 +113,11 @@ run_remove(struct cli *cli)
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
-	    (r = find_both(cli, store, &member, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK && (r = find_both(cli, store, &member, &err)) == KA_OK &&
 	    (r = ka_store_fail(store, ka_catalog_get_project(store, member.project, &project), &err)) == KA_OK &&
 	    (r = ka_membership_remove(store, &member, KA_OWNER_KEPT, &err)) == KA_OK)
 		r = ka_store_fail(store, ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	leftover_find(&project, &left);
 	if (cli->json) {
@@ -128,8 +127,7 @@ run_remove(struct cli *cli)
 			(void)json_object_set_new(object, "left", leftover_json(&left));
 		return show_object(cli, object, NULL);
 	}
-	(void)printf(
-	    "\"%s\" is no member of the project any more, and gets in no more from the next login on.\n", name);
+	(void)printf("\"%s\" is no member of the project any more.\n", name);
 	if (!leftover_runs(&left))
 		return CLI_DONE;
 	/* All members are one Unix user: nothing on the host says whose it is. */
@@ -186,9 +184,10 @@ static const struct cli_option add_options[] = {
 
 const struct cli_verb member_verbs[] = {
     {"member", "add", "PROJECT ACCOUNT|@GROUP", 2, 2, add_options, "Add a member, or change its role or times.",
-	"keyacct member add 829e7b56 student --expires +90d", run_add},
-    {"member", "list", "PROJECT", 1, 1, NULL, "List a project's members.", "keyacct member list 829e7b56", run_list},
+	"keyacct member add 829e7b56 student --expires +90d", CLI_CHANGES_ACCESS, run_add},
+    {"member", "list", "PROJECT", 1, 1, NULL, "List a project's members.", "keyacct member list 829e7b56",
+	CLI_KEEPS_ACCESS, run_list},
     {"member", "remove", "PROJECT ACCOUNT|@GROUP", 2, 2, NULL, "Remove a member.",
-	"keyacct member remove 829e7b56 student", run_remove},
+	"keyacct member remove 829e7b56 student", CLI_CHANGES_ACCESS, run_remove},
     {0},
 };

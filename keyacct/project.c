@@ -12,8 +12,8 @@
 #include "common/membership.h"
 #include "common/model.h"
 #include "common/usage.h"
-#include "keyacct/admitted.h"
 #include "keyacct/cli.h"
+#include "keyacct/command.h"
 #include "keyacct/json.h"
 #include "keyacct/project.h"
 #include "keyacct/show.h"
@@ -25,28 +25,6 @@ static const struct show_column list_columns[] = {
     {"SSH", "ssh", SHOW_TEXT},
     {"OWNERS", "owners", SHOW_TEXT},
     {"LAST USED", "last_used.at", SHOW_TIME},
-    {NULL, NULL, SHOW_TEXT},
-};
-
-static const struct show_column show_columns[] = {
-    {"id", "id", SHOW_TEXT},
-    {"title", "title", SHOW_TEXT},
-    {"state", "state", SHOW_TEXT},
-    {"ssh", "ssh", SHOW_TEXT},
-    {"agent", "agent", SHOW_TEXT},
-    {"tcp", "tcp", SHOW_TEXT},
-    {"x11", "x11", SHOW_TEXT},
-    {"pty", "pty", SHOW_TEXT},
-    {"sftp-only", "sftp_only", SHOW_TEXT},
-    {"uid", "uid", SHOW_TEXT},
-    {"home", "home", SHOW_TEXT},
-    {"shell", "shell", SHOW_TEXT},
-    {"owners", "owners", SHOW_TEXT},
-    {"collaborators", "collaborators", SHOW_TEXT},
-    {"created", "created", SHOW_TIME},
-    {"last used", "last_used.at", SHOW_TIME},
-    {"from", "last_used.from", SHOW_TEXT},
-    {"times used", "last_used.count", SHOW_TEXT},
     {NULL, NULL, SHOW_TEXT},
 };
 
@@ -74,8 +52,8 @@ add_members(struct ka_store *store, const struct ka_project *project, json_t *ob
 	return r == KA_NOTFOUND ? KA_OK : r;
 }
 
-static enum ka_result
-describe(
+enum ka_result
+project_describe(
     struct cli *cli, struct ka_store *store, struct ka_usage *usage, const struct ka_project *project, json_t **object)
 {
 	char name[KA_UUID_NAME_LEN], login[300];
@@ -193,7 +171,7 @@ run_add(struct cli *cli)
 	if (r != KA_OK || (r = read_fields(cli, &project, &err)) != KA_OK ||
 	    (r = read_uid(cli, &project, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    (r = ka_store_fail(store, ka_store_settings(store, &settings), &err)) == KA_OK) {
 		project.policy = settings.policy;
 		if ((r = read_fields(cli, &project, &err)) == KA_OK)
@@ -203,11 +181,11 @@ run_add(struct cli *cli)
 		r = add_owner(store, &project, cli_value(cli, "owner", i), &err);
 	if (r == KA_OK)
 		r = ka_store_fail(store, cli_host(cli, store, &host), &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	cli_check_shell(cli, project.shell);
 	if (cli->json)
-		return show_object(cli, json_project(&project), show_columns);
+		return show_object(cli, json_project(&project), project_columns);
 	ka_uuid_name(project.id, name);
 	(void)printf("Project %s is added. Its members log in with: ssh %s@%s\n", name, name, host);
 	if (cli_value(cli, "owner", 0) == NULL)
@@ -229,7 +207,7 @@ collect(struct cli *cli, struct ka_store *store, struct ka_usage *usage, json_t 
 
 		if (project.state == KA_PROJECT_DELETED && cli_value(cli, "all", 0) == NULL)
 			continue;
-		if ((r = describe(cli, store, usage, &project, &object)) != KA_OK) {
+		if ((r = project_describe(cli, store, usage, &project, &object)) != KA_OK) {
 			json_decref(object);
 			return r;
 		}
@@ -260,82 +238,6 @@ run_list(struct cli *cli)
 	return cli_fail(cli, r, &err);
 }
 
-/* One key that opens the project: whose it is, and what it is called. */
-static enum ka_result
-append_key(struct ka_store *store, const struct ka_access_answer *answer,
-    const struct ka_access_registration *registration, void *keys)
-{
-	char fingerprint[KA_SHA256_TEXT_LEN];
-
-	(void)store;
-	(void)answer;
-	ka_fingerprint_format(registration->key.sha256, fingerprint);
-	if (json_array_append_new(keys, json_pack("{s:s,s:s,s:s}", "handle", registration->account.handle, "title",
-					    registration->key.title, "fingerprint", fingerprint)) != 0)
-		return KA_UNAVAIL;
-	return KA_OK;
-}
-
-/* What one project shows beyond a listing: the keys that open it now. */
-static enum ka_result
-add_keys(struct cli *cli, struct ka_store *store, const struct ka_project *project, json_t *object)
-{
-	json_t *keys = json_array();
-
-	if (json_object_set_new(object, "keys", keys) != 0)
-		return KA_UNAVAIL;
-	return admitted_each(cli, store, project, append_key, keys);
-}
-
-/* For people: first what everybody wants to know, last the keys, one a line. */
-static enum cli_status
-print_project(struct cli *cli, json_t *object)
-{
-	const char *login = json_string_value(json_object_get(object, "login"));
-	json_t *keys = json_incref(json_object_get(object, "keys")), *key;
-	enum cli_status status;
-	size_t i;
-
-	if (!cli->json && login != NULL)
-		(void)printf("Use the following username@host: %s\n\n", login + strlen("ssh "));
-	status = show_object(cli, object, show_columns);
-	if (!cli->json && json_array_size(keys) == 0)
-		(void)printf("%-16s none\n", "keys");
-	json_array_foreach(keys, i, key)
-	{
-		if (!cli->json)
-			(void)printf("%-16s %s of %s, \"%s\"\n", i == 0 ? "keys" : "",
-			    json_string_value(json_object_get(key, "fingerprint")),
-			    json_string_value(json_object_get(key, "handle")),
-			    json_string_value(json_object_get(key, "title")));
-	}
-	json_decref(keys);
-	return status;
-}
-
-static enum cli_status
-run_show(struct cli *cli)
-{
-	struct ka_store *store = NULL;
-	struct ka_usage *usage = NULL;
-	struct ka_project project;
-	struct ka_error err = {""};
-	json_t *object = NULL;
-	enum ka_result r;
-
-	if ((r = cli_open_with_usage(cli, &store, &usage, &err)) == KA_OK &&
-	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
-	    ((r = describe(cli, store, usage, &project, &object)) != KA_OK ||
-		(r = add_keys(cli, store, &project, object)) != KA_OK))
-		(void)ka_store_fail(store, r, &err);
-	ka_usage_close(usage);
-	ka_store_close(store);
-	if (r == KA_OK)
-		return print_project(cli, object);
-	json_decref(object);
-	return cli_fail(cli, r, &err);
-}
-
 /* Open the database, find the project that the first argument names, and let ${change} work on it. */
 static enum cli_status
 with_project(struct cli *cli,
@@ -349,10 +251,10 @@ with_project(struct cli *cli,
 	enum cli_status status;
 	enum ka_result r;
 
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK)
 		r = change(cli, store, &project, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	if (cli->json)
 		return show_object(cli, json_project(&project), NULL);
@@ -414,7 +316,7 @@ run_set(struct cli *cli)
 static enum cli_status
 run_archive(struct cli *cli)
 {
-	return with_project(cli, archive, "is archived: nobody gets in from the next login on.");
+	return with_project(cli, archive, "is archived: nobody gets in any more.");
 }
 
 static enum cli_status
@@ -445,11 +347,6 @@ static const struct cli_option list_options[] = {
     {0},
 };
 
-static const struct cli_option show_options[] = {
-    {"host", "HOST", "the host name to show", false},
-    {0},
-};
-
 static const struct cli_option remove_options[] = {
     {"stop", NULL, "end its processes, crontab and timers", false},
     {0},
@@ -457,16 +354,18 @@ static const struct cli_option remove_options[] = {
 
 const struct cli_verb project_verbs[] = {
     {"project", "add", "[UUID]", 0, 1, add_options, "Add a project.",
-	"keyacct project add --title 'Climate data' --owner owner", run_add},
-    {"project", "list", "", 0, 0, list_options, "List the projects.", "keyacct project list", run_list},
-    {"project", "show", "PROJECT", 1, 1, show_options, "Show one project.", "keyacct project show 829e7b56", run_show},
+	"keyacct project add --title 'Climate data' --owner owner", CLI_CHANGES_ACCESS, run_add},
+    {"project", "list", "", 0, 0, list_options, "List the projects.", "keyacct project list", CLI_KEEPS_ACCESS,
+	run_list},
+    {"project", "show", "PROJECT", 1, 1, project_show_options, "Show one project, and who is in it now.",
+	"keyacct project show 829e7b56", CLI_KEEPS_ACCESS, project_show},
     {"project", "set", "PROJECT", 1, 1, set_options, "Change a project.", "keyacct project set 829e7b56 --ssh off",
-	run_set},
+	CLI_CHANGES_ACCESS, run_set},
     {"project", "archive", "PROJECT", 1, 1, NULL, "Let nobody in until it is unarchived.",
-	"keyacct project archive 829e7b56", run_archive},
+	"keyacct project archive 829e7b56", CLI_CHANGES_ACCESS, run_archive},
     {"project", "unarchive", "PROJECT", 1, 1, NULL, "Let its members in again.", "keyacct project unarchive 829e7b56",
-	run_unarchive},
+	CLI_CHANGES_ACCESS, run_unarchive},
     {"project", "remove", "PROJECT", 1, 1, remove_options, "Remove a project for good; its name and uid stay reserved.",
-	"keyacct project remove 829e7b56", project_remove},
+	"keyacct project remove 829e7b56", CLI_CHANGES_ACCESS, project_remove},
     {0},
 };

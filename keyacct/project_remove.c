@@ -1,6 +1,7 @@
 /*
  * keyacct project remove: a tombstone in the database, and what is left of the project on the host.
  */
+#include "keyacct/command.h"
 #include "keyacct/project.h"
 
 #include <stdio.h>
@@ -51,11 +52,11 @@ project_remove(struct cli *cli)
 	enum ka_result r;
 
 	/* One that is removed already may be stopped later. */
-	if ((r = cli_open_for_change(cli, &store, &err)) == KA_OK &&
+	if ((r = command_open(cli, &store, &err)) == KA_OK &&
 	    (r = ka_catalog_find_project(store, cli->args[0], &project, &err)) == KA_OK &&
 	    !(stop && project.state == KA_PROJECT_DELETED))
 		r = ka_model_remove_project(store, &project, &err);
-	if ((status = cli_finish(cli, store, r, &err)) != CLI_DONE)
+	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)
 		return status;
 	/* After the commit: whoever logs in from now on is refused, so nothing comes back. */
 	if (stop && (r = leftover_stop(&project, &err)) != KA_OK)

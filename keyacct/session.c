@@ -95,15 +95,16 @@ static const struct cli_option end_options[] = {
 };
 
 const struct cli_verb session_verbs[] = {
-    {"session", "list", "", 0, 0, list_options, "List who is in which project now.", "keyacct session list", run_list},
+    {"session", "list", "", 0, 0, list_options, "List who is in which project now.", "keyacct session list",
+	CLI_KEEPS_ACCESS, run_list},
     {"session", "end", "[ID]", 0, 1, end_options, "End a session, or all that fit: connection and processes.",
-	"keyacct session end --account student --project 829e7b56", run_end},
+	"keyacct session end --account student --project 829e7b56", CLI_KEEPS_ACCESS, run_end},
     {0},
 };
 
 const struct cli_verb who_verbs[] = {
     {"who", NULL, "", 0, 0, list_options, "List who is in which project now, as session list does.", "keyacct who",
-	run_list},
+	CLI_KEEPS_ACCESS, run_list},
     {0},
 };
 
@@ -138,6 +139,7 @@ static const struct cli_option sweep_options[] = {
 };
 
 const struct cli_verb sweep_verbs[] = {
-    {"sweep", NULL, "", 0, 0, sweep_options, "End the sessions whose access has run out.", "keyacct sweep", run_sweep},
+    {"sweep", NULL, "", 0, 0, sweep_options, "End the sessions whose access has run out.", "keyacct sweep",
+	CLI_KEEPS_ACCESS, run_sweep},
     {0},
 };

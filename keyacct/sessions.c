@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/catalog.h"
 #include "keyacct/json.h"
 #include "keyacct/show.h"
 
@@ -17,6 +18,20 @@ const struct show_column sessions_columns[] = {
     {"ID", "id", SHOW_TEXT},
     {NULL, NULL, SHOW_TEXT},
 };
+
+enum ka_result
+sessions_in(const struct cli *cli, const uint8_t project[static KA_UUID_LEN], json_t *rows, struct ka_error *err)
+{
+	struct ka_registry reg;
+	enum ka_result r = ka_registry_read(cli_run(cli), &reg, err);
+
+	for (size_t i = 0; r == KA_OK && i < reg.n; i++)
+		if (memcmp(reg.entries[i].project, project, KA_UUID_LEN) == 0 &&
+		    json_array_append_new(rows, sessions_json(&reg.entries[i])) != 0)
+			r = ka_result_fail(err, KA_FAILED, "out of memory");
+	ka_registry_free(&reg);
+	return r;
+}
 
 json_t *
 sessions_json(const struct ka_registry_entry *e)
@@ -124,6 +139,40 @@ check_unique(const struct ka_registry *reg, const struct wanted *project, const 
 	return KA_OK;
 }
 
+static enum ka_result
+find_key(struct ka_store *store, const char *text, struct ka_error *err)
+{
+	uint8_t sha256[KA_SHA256_LEN];
+	struct ka_row row = {.keylen = 0};
+	struct ka_key key;
+	enum ka_result r = ka_catalog_find_fingerprint(store, text, sha256, err);
+
+	if (r == KA_OK && ka_catalog_next_registration(store, sha256, &row, &key) == KA_NOTFOUND)
+		r = ka_result_fail(err, KA_NOTFOUND, "there is no key \"%s\": 'keyacct key list' shows them", text);
+	return r;
+}
+
+/* No session fits: is it because a name was misspelt? What the database cannot tell is no failure: nobody is in there.
+ */
+static enum ka_result
+check_known(const struct cli *cli, const struct wanted *project, const struct wanted *account, const struct wanted *key,
+    struct ka_error *err)
+{
+	struct ka_store *store = NULL;
+	struct ka_project a_project;
+	struct ka_account an_account;
+	enum ka_result r;
+
+	if ((r = ka_store_open(cli->dir, false, &store, err)) == KA_OK && project->given)
+		r = ka_catalog_find_project(store, project->text, &a_project, err);
+	if (r == KA_OK && account->given)
+		r = ka_catalog_find_account(store, account->text, &an_account, err);
+	if (r == KA_OK && key->given)
+		r = find_key(store, key->text, err);
+	ka_store_close(store);
+	return r == KA_NOTFOUND || r == KA_CONFLICT ? r : KA_OK;
+}
+
 enum ka_result
 sessions_find(const struct cli *cli, struct ka_registry *reg, struct ka_error *err)
 {
@@ -145,6 +194,8 @@ sessions_find(const struct cli *cli, struct ka_registry *reg, struct ka_error *e
 			reg->entries[n++] = *e;
 	}
 	reg->n = n;
+	if (n == 0 && (r = check_known(cli, &project, &account, &key, err)) != KA_OK)
+		return r;
 	if (id != NULL && n == 0)
 		return ka_result_fail(
 		    err, KA_NOTFOUND, "there is no open session \"%s\": 'keyacct session list' shows their ids", id);

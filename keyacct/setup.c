@@ -318,6 +318,6 @@ static const struct cli_option options[] = {
 
 const struct cli_verb setup_verbs[] = {
     {"setup", NULL, "", 0, 0, options, "Put sshd, PAM and NSS of this host to use keyacct, or back.",
-	"keyacct setup --print", run_setup},
+	"keyacct setup --print", CLI_KEEPS_ACCESS, run_setup},
     {0},
 };

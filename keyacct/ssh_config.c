@@ -194,6 +194,6 @@ static const struct cli_option options[] = {
 
 const struct cli_verb ssh_config_verbs[] = {
     {"ssh-config", NULL, "ACCOUNT", 1, 1, options, "Write the lines for a person's ~/.ssh/config.",
-	"keyacct ssh-config student --host ssh.example.org", run_ssh_config},
+	"keyacct ssh-config student --host ssh.example.org", CLI_KEEPS_ACCESS, run_ssh_config},
     {0},
 };

@@ -361,6 +361,16 @@ login_open(struct login *l)
 	return rc;
 }
 
+/* What closes was ended by root's tool: it says so here too, beside all that sshd logged about this connection. */
+static void
+log_end(pam_handle_t *pamh, const char *run, const char *name)
+{
+	char note[KA_SESSION_NOTE_LEN];
+
+	if (ka_session_read_note(run, name, KA_SESSION_ENDED, note) == KA_OK)
+		pam_syslog(pamh, LOG_NOTICE, "closed session=%s %s", name, note);
+}
+
 int
 login_close(pam_handle_t *pamh, int argc, const char **argv)
 {
@@ -370,7 +380,9 @@ login_close(pam_handle_t *pamh, int argc, const char **argv)
 	if (pam_get_data(pamh, SESSION_DATA, &data) != PAM_SUCCESS ||
 	    options_parse(pamh, argc, argv, &options) != PAM_SUCCESS)
 		return PAM_SUCCESS;
-	for (const struct entry *e = data; e != NULL; e = e->next)
+	for (const struct entry *e = data; e != NULL; e = e->next) {
+		log_end(pamh, options.run, e->name);
 		leave_session(pamh, &options, e->name);
+	}
 	return PAM_SUCCESS;
 }

@@ -20,6 +20,7 @@ defaults() {
 		rsa-bits 2048
 		security-keys optional
 		git-author off
+		grace-text none
 		homes /projects
 		shell /bin/bash
 		agent on
@@ -38,6 +39,7 @@ other() {
 	rsa-bits) echo 4096 ;;
 	security-keys) echo required ;;
 	git-author) echo on ;;
+	grace-text) echo 'Your access ends.' ;;
 	homes) echo /srv/homes ;;
 	shell) echo /bin/sh ;;
 	agent | pty) echo off ;;
@@ -156,6 +158,9 @@ changes() { mdb_dump -n -s change "$db/private/access.mdb" | sed '1,/^HEADER=END
 	check rsa-bits lots '"lots": write a number from 2048 to 16384'
 	check security-keys on '"on": write optional, required or verified'
 	check git-author yes '"yes": write on or off'
+	check grace-text $'over\nand out' 'cannot be used: one line is wanted, without control or invisible characters'
+	check grace-text $'\e[2J' 'cannot be used'
+	check grace-text "$(printf 'x%.0s' {1..256})" "grace-text is too long: at most 255 bytes, and this has 256"
 	check agent 1 '"1": write on or off'
 	check homes projects '"projects" cannot be used: an absolute path is wanted'
 	check homes /projects/ "without a slash at its end"
@@ -228,22 +233,22 @@ changes() { mdb_dump -n -s change "$db/private/access.mdb" | sed '1,/^HEADER=END
 	k key add student "$(pub owner)"
 	k key add student "$(pub rsa)"
 	try 0 k config set rsa-bits 3072
-	same "keyacct: 1 registration is refused from the next login on; 'keyacct audit' shows which" "$stderr"
+	same "keyacct: 1 registration is refused now; 'keyacct audit' shows which" "$stderr"
 	# The one that is locked out already does not count again.
 	try 0 k config set key-types ssh-rsa
-	same "keyacct: 2 registrations are refused from the next login on; 'keyacct audit' shows which" "$stderr"
+	same "keyacct: 2 registrations are refused now; 'keyacct audit' shows which" "$stderr"
 	same 3 "$(value '[.[] | select(.what | test("^key-(type|bits)$"))] | length' audit)"
 	try 0 k config reset key-types
 	same "" "$stderr"
 	run --separate-stderr k --json config set key-types ssh-rsa
-	same "2 registrations are refused from the next login on; 'keyacct audit' shows which" "$(jq -r .warning.message <<<"$stderr")"
+	same "2 registrations are refused now; 'keyacct audit' shows which" "$(jq -r .warning.message <<<"$stderr")"
 }
 
 @test "a host's name that locks registered keys out says how many" {
 	k key add owner --hosts projects "$(pub owner)"
 	k key add student --hosts gate,ssh.example.org "$(pub student)"
 	try 0 k config set host ssh.example.org
-	same "keyacct: 1 registration is refused from the next login on; 'keyacct audit' shows which" "$stderr"
+	same "keyacct: 1 registration is refused now; 'keyacct audit' shows which" "$stderr"
 	same "owner key-host" "$(value '.[] | select(.what == "key-host") | "\(.handle) \(.what)"' audit)"
 }
 

@@ -39,7 +39,7 @@ rich() {
 	k project remove $P2
 	k account suspend student
 	k import --authorized-keys "$(pub third)" --account owner --origin moved >/dev/null
-	object settings host login.example.org rsa_bits 3072 git_author true homes '/srv/more  projects' agent false | k import - >/dev/null
+	object settings host login.example.org rsa_bits 3072 git_author true grace_text 'Your time is up.' homes '/srv/more  projects' agent false | k import - >/dev/null
 	object counter uid_next 1879050000 | k import - >/dev/null
 }
 

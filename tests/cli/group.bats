@@ -101,7 +101,7 @@ role() { k --json explain "$project" "$1" | jq -r '.role // .reason'; }
 	try 0 k member add "$project" @staff --role owner
 	same '"@staff" is an owner of the project now, until 2031-01-01T00:00:00Z.' "$output"
 	try 0 k member remove "$project" @staff
-	same '"@staff" is no member of the project any more, and gets in no more from the next login on.' "$output"
+	same '"@staff" is no member of the project any more.' "$output"
 	same "" "$(in_projects staff)"
 	refused 3 "\"@staff\" is no member of project $uuid" k member remove "$project" @staff
 }

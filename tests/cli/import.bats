@@ -228,6 +228,7 @@ changes() {
 	changes '.rsa_bits == 3072' "$(object settings rsa_bits 3072)"
 	changes '.key_types == ["ssh-ed25519", "ssh-rsa"]' "$(object settings key_types '["ssh-ed25519", "ssh-rsa"]')"
 	changes '.git_author == true' "$(object settings git_author true)"
+	changes '.grace_text == "Over."' "$(object settings grace_text Over.)"
 	changes '.homes == "/srv"' "$(object settings homes /srv)"
 	changes '.shell == "/bin/sh"' "$(object settings shell /bin/sh)"
 	changes '.agent == false' "$(object settings agent false)"

@@ -202,6 +202,7 @@ each() {
 	each settings rsa_bits number
 	each settings security_keys choice
 	each settings git_author flag
+	each settings grace_text text 255
 	each settings agent flag
 	each settings homes path 511
 	each settings shell path 255

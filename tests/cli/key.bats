@@ -455,7 +455,7 @@ unpasted() {
 	md5=$(md5_of owner.pub)
 	k key add owner --title mine owner.pub
 	try 0 k key remove "${sha256:0:15}"
-	same 'The key "mine" of "owner" is removed, and opens nothing from the next login on.' "$output"
+	same 'The key "mine" of "owner" is removed, and opens nothing any more.' "$output"
 	refused 3 "there is no key" k key show "$sha256"
 	k key add owner owner.pub
 	try 0 k key rm "$md5"
@@ -478,7 +478,7 @@ unpasted() {
 	refused 3 "of account outsider" k key show "$sha256" --account outsider
 	refused 3 'there is no account "nobody"' k key show "$sha256" --account nobody
 	try 0 k key remove "$sha256" --account student
-	same 'The key "owner@laptop" of "student" is removed, and opens nothing from the next login on.
+	same 'The key "owner@laptop" of "student" is removed, and opens nothing any more.
 1 other account has registered the same key, and still uses it: keyacct key list shows who.' "$output"
 	same owner "$(value '.[].handle' key list)"
 	# The key itself is still there for the other one.
@@ -550,7 +550,7 @@ unpasted() {
 	k key add owner --title old --note remark --tags work,home --from 192.0.2.1 --hosts projects --expires 2031-01-01 owner.pub
 	before=$(k --json key show "$sha256")
 	try 0 k key set "${sha256:0:15}" --title new
-	same 'The key "new" of "owner" is changed; it holds from the next login on.' "$output"
+	same 'The key "new" of "owner" is changed; it holds at once.' "$output"
 	same "$(jq -S '.title = "new"' <<<"$before")" "$(k --json key show "$sha256" | jq -S .)"
 	k key set "$sha256" --note other --tags 'a, b ,c' --from '198.51.100.0/24' --hosts 'projects, Other' --not-before 2030-01-01 --expires 2032-01-01
 	same "other a+b+c 198.51.100.0/24 projects+Other 2030-01-01T00:00:00Z 2032-01-01T00:00:00Z new" \
@@ -594,7 +594,7 @@ unpasted() {
 @test "set --no-project takes one out of what a key opens; what opens nothing says so" {
 	k key add owner --title narrow --project "$project" --project "$second" owner.pub
 	try 0 k key set "$sha256" --no-project "${second:0:8}"
-	same 'The key "narrow" of "owner" is changed; it holds from the next login on.' "$output"
+	same 'The key "narrow" of "owner" is changed; it holds at once.' "$output"
 	same "" "$stderr"
 	same "$(hyphens "$project")" "$(value '.projects[]' key show "$sha256")"
 	try 1 k explain "$second" owner.pub
@@ -642,7 +642,7 @@ unpasted() {
 	k key add owner --title mine owner.pub
 	k key add student owner.pub
 	try 0 k key deactivate "$sha256" --account owner
-	same 'The key "mine" of "owner" is switched off, and opens nothing from the next login on.
+	same 'The key "mine" of "owner" is switched off, and opens nothing any more.
 1 other account has registered the same key, and still uses it: keyacct key list shows who.' "$output"
 	try 0 k key deactivate "$sha256" --account owner
 	same "inactive active" "$(value '[.[] | select(.handle == "owner", .handle == "student")] | sort_by(.handle) | map(.state) | join(" ")' key list)"

@@ -110,10 +110,10 @@ brought_by() {
 	same "$before" "$(dump)"
 	# A label is the whole of it.
 	try 0 k key rm --origin old
-	same '1 key with the origin "old" is removed, and opens nothing any more from the next login on.' "$output"
+	same '1 key with the origin "old" is removed, and opens nothing any more.' "$output"
 	same "a c e s" "$(titles --sort title)"
 	try 0 k key remove --origin old-host
-	same '3 keys with the origin "old-host" are removed, and open nothing any more from the next login on.' "$output"
+	same '3 keys with the origin "old-host" are removed, and open nothing any more.' "$output"
 	same c "$(titles)"
 	try 1 k explain "$project" "$(pub e)"
 	has unknown-key

@@ -114,7 +114,7 @@ Left on this host:
 @test "member remove tells what may be theirs" {
 	k member add "$project" student
 	try 0 k member remove "$project" student
-	same '"student" is no member of the project any more, and gets in no more from the next login on.' "$output"
+	same '"student" is no member of the project any more.' "$output"
 	k member add "$project" student
 	all_kinds
 	same '{"home":"'"$home"'","crontab":"/var/spool/cron/crontabs/'"$project"'","at_jobs":2,"timers":1,"lingers":true,"processes":1}' \

@@ -23,7 +23,7 @@ roles() { value '[.[] | "\(.handle)=\(.role)"] | sort | join(" ")' member list "
 	same 4 "${#lines[@]}"
 	same "HANDLE ROLE SINCE EXPIRES NOT BEFORE" "$(echo "${lines[0]}" | tr -s ' ')"
 	try 0 k member remove "$project" student
-	same '"student" is no member of the project any more, and gets in no more from the next login on.' "$output"
+	same '"student" is no member of the project any more.' "$output"
 	same "outsider=owner owner=owner" "$(roles)"
 }
 

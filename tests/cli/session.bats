@@ -92,6 +92,66 @@ three() {
 	refused 2 '--key "7bP8DNkRYhrK" is no SHA256 fingerprint' s who --key 7bP8DNkRYhrK
 }
 
+@test "a name that is nobody's is told, where the database can be asked" {
+	three
+	new_db
+	people
+	make_keys owner
+	k key add owner "$(pub owner)" >/dev/null
+	p=$(new_project --owner owner)
+	e() { k "$@" --run "$registry"; }
+	for verb in "session end" "session list" who; do
+		# shellcheck disable=SC2086
+		{
+			refused 3 'no project' e $verb --project 11111111
+			[[ $stderr == *11111111* ]]
+			refused 3 'nobody' e $verb --account nobody
+			refused 3 "there is no key \"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\": 'keyacct key list' shows them" \
+				e $verb --key SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+			refused 3 'SHA256:AAAAAAAA' e $verb --key SHA256:AAAAAAAA
+			refused 3 nobody e $verb --account nobody --project "$p"
+			# What is there and has no session is no mistake.
+			try 0 e $verb --project "$p"
+			try 0 e $verb --account outsider
+			try 0 e $verb --key "$(print_of "$(pub owner)")" --project "$p"
+			# Nor is what cannot be asked.
+			try 0 s $verb --project 11111111
+			[ "$stderr" = "No open session fits." ]
+		}
+	done
+	refused 3 'there is no open session "1-00000001"' e session end 1-00000001
+	[ "$(ls "$registry/sessions" | wc -l)" -eq 3 ]
+}
+
+@test "project show says who is in it now, and since when and from where" {
+	new_db
+	people
+	p=$(new_project --owner owner)
+	try 0 k project show $p --run "$registry"
+	[ "$(grep -E '^sessions' <<<"$output" | tr -s ' ')" = "sessions none" ]
+	[ "$(k --json project show $p --run "$registry" | jq -c .sessions)" = "[]" ]
+	add_session $process student "$p" $OTHER 1795171700
+	add_session $process "" "$p" $OTHER 1795171800
+	add_session $process owner $Q $KEY 1795171500
+	try 0 k project show $p --run "$registry"
+	[ "$(sed -n '/^sessions/,/^keys/p' <<<"$output" | tr -s ' ')" = "sessions 2
+ student from 192.0.2.7 since 2026-11-20T10:48:20Z
+ - from 192.0.2.7 since 2026-11-20T10:50:00Z
+keys none" ]
+	[ "$(k --json project show $p --run "$registry" | jq -c '.sessions | map([.type, .handle, .from, .since])')" = \
+		'[["session","student","192.0.2.7","2026-11-20T10:48:20Z"],["session",null,"192.0.2.7","2026-11-20T10:50:00Z"]]' ]
+	# A database that let none of this host's in does not know.
+	try 0 k --json project show $p
+	[ "$(jq -c .sessions <<<"$output")" = null ]
+	try 0 k project show $p
+	[ "$(grep -E '^sessions' <<<"$output" | tr -s ' ')" = "sessions -" ]
+	# Nor one whose registry cannot be used; the rest is shown.
+	chmod 777 "$registry/sessions"
+	try 0 k --json project show $p --run "$registry"
+	[ "$(jq -c '[.sessions, (.last_used | type), .owners]' <<<"$output")" = '[null,"null",["owner"]]' ]
+	[[ $(jq -r .warning.message <<<"$stderr") == "$registry/sessions is not used, "* ]]
+}
+
 @test "entries of processes that have ended are not shown, and removed" {
 	sleep 1000 >/dev/null 2>&1 3>&- &
 	add_session $! owner $P

@@ -62,7 +62,7 @@ static const char *const texts[] = {"", "a", "two  words", "a\\u0001b\\u200b", "
 static const char *const fields[] = {"id", "handle", "name", "email", "state", "created", "title", "ssh", "agent",
     "uid", "home", "shell", "project", "account", "group", "role", "not_before", "expires", "accounts", "key",
     "projects", "tags", "note", "origin", "hosts", "from", "host", "key_types", "rsa_bits", "security_keys",
-    "git_author", "homes", "uid_next", "fingerprint", "last_used", "nick", ""};
+    "git_author", "grace_text", "homes", "uid_next", "fingerprint", "last_used", "nick", ""};
 static const char *const types[] = {"account", "project", "member", "group", "key", "settings", "counter", "end"};
 
 #define PICK(pool, in) pool[take8(in) % (sizeof(pool) / sizeof((pool)[0]))]

@@ -324,7 +324,7 @@ the_student_is_out() {
 	log_mark
 	keyacct session end --account student
 	run log_since
-	[[ $output =~ "<85>"$STAMP\ keyacct\[[0-9]+\]:\ ended\ project=$P\ account=student\ fingerprint=$(fingerprint student | sed 's/[+]/[+]/g')\ address=127\.0\.0\.1\ reason=session-end($'\n'|$) ]]
+	[[ $output =~ "<85>"$STAMP\ keyacct\[[0-9]+\]:\ ended\ project=$P\ account=student\ fingerprint=$(fingerprint student | sed 's/[+]/[+]/g')\ address=127\.0\.0\.1\ session=[0-9]+-[0-9a-f]{8}\ reason=session-end\ by=root($'\n'|$) ]]
 	[ "$(grep -c ' ended project=' <<<"$output")" -eq 1 ]
 }
 

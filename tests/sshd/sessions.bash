@@ -21,8 +21,8 @@ has_state() { [ "$(sed 's/.*) //' /proc/$1/stat | cut -c1)" = "$2" ]; }
 entered() { [ "$(entries)" -eq "$1" ]; }
 runs() { pgrep -f "^$1\$" >/dev/null || pgrep -x "$1" >/dev/null; }
 
-# running: every process of a project's user that has not ended
-running() { ps -eo pid=,uid=,stat=,args= | awk '$2 >= 1879048192 && $3 !~ /Z/ { print $1 }' | sort -n; }
+# running: every process of a project's user that has not ended, by its threads: a zombie may be the first of several
+running() { ps -eLo pid=,uid=,stat=,args= | awk '$2 >= 1879048192 && $3 !~ /Z/ { print $1 }' | sort -nu; }
 
 # start_neighbour: the owner's session in P, which nothing here may touch
 start_neighbour() {

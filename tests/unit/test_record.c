@@ -205,6 +205,7 @@ largest_settings(union row *r)
 	r->settings.rsa_bits_min = r->settings.policy = UINT32_MAX;
 	r->settings.security_keys = KA_SECURITY_KEYS_VERIFIED;
 	r->settings.git_author = true;
+	fill_text(r->settings.grace_text, sizeof(r->settings.grace_text), 'g');
 	fill_text(r->settings.homes, sizeof(r->settings.homes), '/');
 	fill_text(r->settings.shell, sizeof(r->settings.shell), '/');
 }
@@ -295,6 +296,13 @@ fields_of_the_key_are_not_in_the_payload(void **state)
 	assert_int_equal(back.key.account[0], 0);
 }
 
+/* Settings from before there was a text for terminals end in front of it. */
+static bool
+was_whole_once(const struct type *type, const union row *row, size_t len, size_t n)
+{
+	return strcmp(type->name, "settings") == 0 && len == n - strlen(row->settings.grace_text) - 2;
+}
+
 static void
 every_truncation_is_corrupt(void **state)
 {
@@ -310,7 +318,8 @@ every_truncation_is_corrupt(void **state)
 
 				assert_non_null(cut);
 				memcpy(cut, payload, len);
-				assert_int_equal(types[t].get(cut, len, &back), KA_CORRUPT);
+				assert_int_equal(types[t].get(cut, len, &back),
+				    was_whole_once(&types[t], &row, len, n) ? KA_OK : KA_CORRUPT);
 				free(cut);
 			}
 			free(payload);

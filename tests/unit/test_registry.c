@@ -419,7 +419,7 @@ static void
 test_stat_line(void **state)
 {
 	/* fields 3 to 22: state, parent, group, session, 15 more, start */
-#define REST " 12 136 99 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 "
+#define REST " 12 136 99 34817 -1 4194304 1 2 3 4 5 6 7 8 20 0 3 0 "
 	struct ka_process process;
 
 	(void)state;
@@ -427,6 +427,8 @@ test_stat_line(void **state)
 	assert_int_equal(process.pid, 136);
 	assert_int_equal(process.parent, 12);
 	assert_int_equal(process.sid, 99);
+	assert_int_equal(process.terminal, 34817);
+	assert_int_equal(process.threads, 3);
 	assert_int_equal(process.state, 'S');
 	assert_int_equal(process.start, 1193377);
 	assert_int_equal(process.audit, KA_PROCESS_UNSET);

@@ -115,6 +115,18 @@ static const struct {
     {"git-author", "", NULL},
     {"git-author", "yes", NULL},
     {"git-author", "ON", NULL},
+    {"grace-text", "", "none"},
+    {"grace-text", "none", "none"},
+    {"grace-text", "Your time \xe2\x80\x94 is  up.", "Your time \xe2\x80\x94 is  up."},
+    {"grace-text", "two\nlines", NULL},
+    {"grace-text", "\x1b[2J", NULL},
+    {"grace-text", "bell\a", NULL},
+    {"grace-text",
+	"\xc2\x9b"
+	"2J",
+	NULL},                                         /* C1: CSI */
+    {"grace-text", "\xe2\x80\xaeright to left", NULL}, /* turns the line around */
+    {"grace-text", "\xff", NULL},
     {"homes", "/srv", "/srv"},
     {"homes", "/srv/two  words", "/srv/two  words"},
     {"homes", "/srv/\xc3\xbc", "/srv/\xc3\xbc"},
@@ -148,6 +160,7 @@ fill_settings(struct ka_settings *s)
 	s->rsa_bits_min = 5000;
 	s->security_keys = KA_SECURITY_KEYS_REQUIRED;
 	s->git_author = true;
+	(void)strcpy(s->grace_text, "over");
 	(void)strcpy(s->homes, "/homes");
 	(void)strcpy(s->shell, "/enter");
 	s->policy = 0xf0;
@@ -201,7 +214,7 @@ the_longest_paths(void **state)
 	static const struct {
 		const char *name;
 		size_t max;
-	} paths[] = {{"homes", KA_SETTINGS_HOMES_MAX}, {"shell", KA_SHELL_LEN - 1}};
+	} paths[] = {{"homes", KA_SETTINGS_HOMES_MAX}, {"shell", KA_SHELL_LEN - 1}, {"grace-text", KA_GRACE_LEN - 1}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(paths); i++) {
