@@ -140,7 +140,7 @@ bool ka_access_owns_lastingly(const struct ka_member *member, const struct ka_ac
  * The same on a fresh snapshot of ${dir}/private/access.mdb. It must have every change that ${dir}/names.mdb has, which
  * is written after it, unless that cannot be read: one that was put back alone would grant again what was taken away
  * since. Returns as above; KA_BUSY when a writer outran every retry; KA_CONFLICT when access.mdb is older than
- * names.mdb.
+ * names.mdb; KA_INVALID when others than root can write one of them.
  */
 enum ka_result ka_access_ask(
     const char *dir, const struct ka_access_question *question, struct ka_access_answer *answer);

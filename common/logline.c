@@ -83,6 +83,8 @@ ka_logline_trouble(enum ka_result r)
 {
 	if (r == KA_CORRUPT)
 		return "damaged";
+	if (r == KA_INVALID)
+		return "not root's alone to write, so it may say anything";
 	if (r == KA_BUSY)
 		return "changing too fast to be read";
 	if (r == KA_CONFLICT)

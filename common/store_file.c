@@ -140,6 +140,13 @@ ka_store_file_open(const char *path, enum ka_file kind, bool write, struct ka_st
 		return ka_store_file_failed(err, errno, path);
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		return ka_store_file_failed(err, MDB_INVALID, path);
+	/* Whoever writes what liblmdb has mapped can do more than change rows. */
+	if (!ka_table_is_trusted(st.st_uid, st.st_mode))
+		return ka_result_fail(err, KA_CORRUPT,
+		    "%s is not root's alone to write (owner %u, mode %04o), so nobody can tell what is in it: look at "
+		    "it, or "
+		    "restore it from a backup; then 'chown root' and 'chmod go-w'",
+		    path, (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777));
 	if ((rc = ka_store_file_open_env(path, write ? 0 : MDB_RDONLY, &f->env)) != 0) {
 		f->failed = rc;
 		return ka_store_file_failed(err, rc, path);

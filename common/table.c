@@ -1,6 +1,8 @@
 #include "common/table.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const table_names[KA_TABLES] = {
     [KA_TABLE_PROJECT] = "project",
@@ -45,6 +47,12 @@ const char *
 ka_table_file_name(enum ka_file file)
 {
 	return file_names[file];
+}
+
+bool
+ka_table_is_trusted(uid_t uid, mode_t mode)
+{
+	return (uid == 0 || uid == geteuid() || uid == 65534) && (mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 const enum ka_table *

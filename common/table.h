@@ -90,6 +90,13 @@ const char *ka_table_file_name(enum ka_file file);
 const enum ka_table *ka_table_list(enum ka_file file, size_t *n);
 
 /**
+ * ka_table_is_trusted(uid, mode):
+ * May what a file of this owner and mode says be believed? It is root's, or belongs to who asks, and nobody else can
+ * write it. In a user namespace, files of users that it does not know belong to 65534 (user_namespaces(7)).
+ */
+bool ka_table_is_trusted(uid_t uid, mode_t mode);
+
+/**
  * ka_table_is_later(table):
  * Was ${table} added after the first version, so that a file without it is an older one and the table empty?
  */

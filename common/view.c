@@ -160,6 +160,8 @@ snapshot_begin(struct ka_view *v, const char *path)
 		return KA_UNAVAIL;
 	if (!S_ISREG(st.st_mode))
 		return KA_CORRUPT;
+	if (!ka_table_is_trusted(st.st_uid, st.st_mode))
+		return KA_INVALID;
 	v->pages = (uint64_t)st.st_size / v->pagesize;
 	if (second.txnid > v->meta.txnid) {
 		/* S+1 may be committed by now, and S+2 half way through the slot of S: then this slot may be torn. */

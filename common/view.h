@@ -26,7 +26,7 @@ struct ka_view;
  * to that snapshot. When a writer overran it, ${walk} is called again, on a fresh one: it must start from scratch each
  * time and must not act on what it read before ka_view_read has returned. Returns ${walk}'s answer; KA_BUSY (a writer
  * outran every retry); KA_UNAVAIL (cannot open or read, no memory); KA_CORRUPT (not an LMDB file that this version can
- * read). errno is not preserved.
+ * read); KA_INVALID (another user's, or others can write it). errno is not preserved.
  */
 enum ka_result ka_view_read(const char *path, enum ka_result (*walk)(struct ka_view *, void *), void *arg);
 

@@ -87,6 +87,9 @@ break_file() {
 	missing) rm "$1" ;;
 	empty) : >"$1" ;;
 	unreadable) chmod 000 "$1" ;;
+	"another user's") chown local "$1" ;;
+	"writable by others") chmod o+w "$1" ;;
+	"another file's link") mv "$1" "$1.real" && ln -s "${1##*/}.real" "$1" ;;
 	truncated) truncate -s 8192 "$1" ;;
 	"cut in a page") truncate -s $(($(stat -c %s "$1") - 2000)) "$1" ;;
 	random) head -c 65536 /dev/urandom >"$1" ;;

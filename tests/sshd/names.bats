@@ -40,6 +40,13 @@ names_broken() {
 @test "names.mdb has zeros after its first pages" { names_broken "zeroed after its first pages"; }
 @test "names.mdb is a directory" { names_broken directory; }
 @test "names.mdb is a fifo" { names_broken fifo; }
+@test "names.mdb is another user's" { names_broken "another user's"; }
+@test "names.mdb can be written by others" { names_broken "writable by others"; }
+@test "names.mdb is of a version to come" {
+	"$KEYACCT_BUILD/tests/host/newer" $DB incompatible
+	holds "Invalid user $P"
+	[ "$(ask_nss $P)" = "error $EIO" ]
+}
 
 @test "names.mdb is unreadable: for root nothing changes, for everybody else it is no \"not found\"" {
 	chmod 000 $DB/names.mdb
