@@ -206,38 +206,36 @@ host_pam_remove(const char *old, const char *account, const char *session, char 
 	    "each, out by hand");
 }
 
+static enum ka_result
+add_before(const char *text, bool (*is)(const char *), const char *lines, const char *missing, char **new,
+    struct ka_error *err)
+{
+	const char *first = first_line(text, is);
+
+	*new = NULL;
+	if (first == NULL)
+		return ka_result_fail(err, KA_CONFLICT, "it has no %s, before which ours belong", missing);
+	return splice(text, (size_t)(first - text), 0, lines, new, err);
+}
+
 enum ka_result
 host_pam_add(const char *old, const char *account, const char *session, char **new, struct ka_error *err)
 {
-	const char *include, *first;
 	char *bare = NULL, *half = NULL;
-	enum ka_result r = KA_CONFLICT;
+	enum ka_result r;
 
 	*new = NULL;
 	if (old == NULL)
 		return ka_result_fail(err, KA_CONFLICT, "it is missing");
 	/* From the file without them they are put where they belong, also when one of the two was there. */
-	if ((r = host_pam_remove(old, account, session, &bare, err)) != KA_OK)
-		goto out;
-	r = KA_CONFLICT;
-	if ((include = first_line(bare, is_common_account)) == NULL) {
-		(void)ka_result_fail(err, r, "it has no line \"@include common-account\", before which ours belong");
-		goto out;
-	}
-	if ((r = splice(bare, (size_t)(include - bare), 0, account, &half, err)) != KA_OK)
-		goto out;
-	if (session[0] == '\0') {
+	if ((r = host_pam_remove(old, account, session, &bare, err)) == KA_OK)
+		r = add_before(bare, is_common_account, account, "line \"@include common-account\"", &half, err);
+	if (r == KA_OK && session[0] != '\0') {
+		r = add_before(half, is_session, session, "session line", new, err);
+	} else {
 		*new = half;
 		half = NULL;
-		goto out;
 	}
-	r = KA_CONFLICT;
-	if ((first = first_line(half, is_session)) == NULL) {
-		(void)ka_result_fail(err, r, "it has no session line, before which ours belong");
-		goto out;
-	}
-	r = splice(half, (size_t)(first - half), 0, session, new, err);
-out:
 	free(bare);
 	free(half);
 	return r;
