@@ -195,7 +195,8 @@ clean_note(int dirfd, const char *name)
 	size_t len = strcspn(name, ".");
 	char entry[KA_SESSION_NAME_LEN];
 
-	if (strcmp(name + len, "." KA_SESSION_ENDED) != 0 || len >= sizeof(entry))
+	if ((strcmp(name + len, "." KA_SESSION_ENDED) != 0 && strcmp(name + len, "." KA_SESSION_KEPT) != 0) ||
+	    len >= sizeof(entry))
 		return false;
 	(void)snprintf(entry, sizeof(entry), "%.*s", (int)len, name);
 	if (pid_of_name(entry) == 0)
@@ -293,8 +294,29 @@ ka_registry_read(const char *run, struct ka_registry *reg, struct ka_error *err)
 	if ((r = check_directory(fd, path, err)) == KA_OK)
 		r = read_all(dir, path, reg, err);
 	(void)closedir(dir);
+	for (size_t i = 0; r == KA_OK && i < reg->n; i++)
+		(void)ka_session_read_note(run, reg->entries[i].name, KA_SESSION_KEPT, reg->entries[i].kept);
 	if (r == KA_OK && reg->n > 0)
 		qsort(reg->entries, reg->n, sizeof(*reg->entries), older);
+	return r;
+}
+
+enum ka_result
+ka_registry_keep(const char *run, const char *name, const char *note)
+{
+	char path[PATH_MAX];
+	enum ka_result r = KA_UNAVAIL;
+	int fd;
+
+	if (ka_session_note_path(run, name, KA_SESSION_KEPT, path) != KA_OK)
+		return KA_UNAVAIL;
+	if (note == NULL)
+		return unlink(path) == 0 || errno == ENOENT ? KA_OK : KA_UNAVAIL;
+	if ((fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
+		return KA_UNAVAIL;
+	if (dprintf(fd, "%s\n", note) > 0)
+		r = KA_OK;
+	(void)close(fd);
 	return r;
 }
 

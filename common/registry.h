@@ -27,6 +27,7 @@ struct ka_registry_entry {
 	uint8_t account[KA_UUID_LEN];
 	char handle[KA_HANDLE_LEN];
 	enum ka_role role;
+	char kept[KA_SESSION_NOTE_LEN]; /* "", or for which lack of access it is not to be ended */
 };
 
 struct ka_registry {
@@ -52,6 +53,12 @@ enum ka_result ka_registry_parse(const char *name, const char *line, size_t len,
  * processes, so that nobody knows which sessions live.
  */
 enum ka_result ka_registry_read(const char *run, struct ka_registry *registry, struct ka_error *err);
+/**
+ * ka_registry_keep(run, name, note):
+ * Note that the session ${name} is kept, or with ${note} NULL that it is not any more. The note goes with the session.
+ * Returns KA_OK; KA_UNAVAIL (errno says why).
+ */
+enum ka_result ka_registry_keep(const char *run, const char *name, const char *note);
 void ka_registry_free(struct ka_registry *registry);
 
 #endif

@@ -167,6 +167,7 @@ ka_session_leave(const char *run, const char *name)
 	int saved = errno;
 
 	(void)remove_file(run, name, KA_SESSION_ENDED);
+	(void)remove_file(run, name, KA_SESSION_KEPT);
 	errno = saved;
 	return r;
 }

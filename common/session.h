@@ -44,7 +44,9 @@ enum ka_result ka_session_leave(const char *run, const char *name);
 /*
  * What root's tool notes about a session, each in a file beside its entry, which is called NAME.WORD and has one line.
  */
-#define KA_SESSION_ENDED    "ended" /* why it is being ended, and by whom: "reason=REASON by=WHO" */
+#define KA_SESSION_ENDED "ended" /* why it is being ended, and by whom: "reason=REASON by=WHO" */
+#define KA_SESSION_KEPT \
+	"kept" /* without access, but not to be ended for that: "reason=REASON project=REASON lacks=SUM" */
 #define KA_SESSION_NOTE_LEN 128
 
 /**

@@ -1,5 +1,6 @@
 #include "keyacct/cutoff.h"
 
+#include <inttypes.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -74,6 +75,54 @@ add(struct cutoff *c, const struct ka_registry_entry *e, const struct ka_access_
 	c->reasons[c->n++] = reason;
 }
 
+/* What every registration of the key lacks, its membership and apart from that: of several lacks a reason tells one. */
+static uint64_t
+sum_lacks(const struct ka_access_question *q, const struct ka_access_answer *answer)
+{
+	uint64_t sum = KA_CHECKSUM_START;
+
+	for (size_t i = 0; i < answer->registrations; i++) {
+		const struct ka_access_registration *reg = &answer->registration[i];
+		const enum ka_reason lacks[] = {
+		    reg->reason, ka_access_judge_key(&answer->settings, &reg->account, &reg->key, q)};
+
+		sum = ka_record_checksum(sum, reg->account.id, sizeof(reg->account.id));
+		sum = ka_record_checksum(sum, lacks, sizeof(lacks));
+	}
+	return sum;
+}
+
+/* For which lack of access a session is kept. */
+static void
+write_kept(const struct cli *cli, const struct ka_access_question *q, const struct ka_access_answer *answer,
+    char note[static KA_SESSION_NOTE_LEN])
+{
+	static struct ka_access_answer of_project;
+	bool known = ka_access_ask_project(cli->dir, q, &of_project) == KA_OK;
+
+	(void)snprintf(note, KA_SESSION_NOTE_LEN, "reason=%s project=%s lacks=%016" PRIx64,
+	    ka_access_reason_name(answer->reason), known ? ka_access_reason_name(of_project.reason) : "-",
+	    sum_lacks(q, answer));
+}
+
+/* Is it left, because it was kept for just this, or because this command keeps it? */
+static bool
+is_kept(const struct cli *cli, const struct ka_registry_entry *e, const struct ka_access_question *q,
+    const struct ka_access_answer *answer)
+{
+	bool keeps = cli_value(cli, "keep-sessions", 0) != NULL;
+	char note[KA_SESSION_NOTE_LEN];
+
+	if (e->kept[0] == '\0' && !keeps)
+		return false;
+	write_kept(cli, q, answer, note);
+	if (strcmp(e->kept, note) == 0)
+		return true;
+	if (keeps && ka_registry_keep(cli_run(cli), e->name, note) != KA_OK)
+		cli_warn(cli, "a session is left, but only until the next change: the registry cannot be written");
+	return keeps;
+}
+
 enum ka_result
 cutoff_find(const struct cli *cli, struct cutoff *c, struct ka_error *err)
 {
@@ -90,7 +139,9 @@ cutoff_find(const struct cli *cli, struct cutoff *c, struct ka_error *err)
 		ask_again(&reg.entries[i], &q);
 		if (ka_access_ask(cli->dir, &q, &answer) != KA_OK)
 			c->undecided++;
-		else if (answer.reason != KA_REASON_GRANTED)
+		else if (answer.reason == KA_REASON_GRANTED && reg.entries[i].kept[0] != '\0')
+			(void)ka_registry_keep(cli_run(cli), reg.entries[i].name, NULL);
+		else if (answer.reason != KA_REASON_GRANTED && !is_kept(cli, &reg.entries[i], &q, &answer))
 			add(c, &reg.entries[i], &answer, ka_access_reason_name(answer.reason));
 	}
 	ka_registry_free(&reg);
@@ -275,7 +326,7 @@ cutoff_after_change(const struct cli *cli)
 	char text[sizeof(((struct ka_error *)NULL)->text) + 64];
 	struct ka_error err;
 
-	if (!cutoff_is_in_service(cli) || cli_value(cli, "keep-sessions", 0) != NULL)
+	if (!cutoff_is_in_service(cli))
 		return;
 	if (cutoff_find(cli, &after_change, &err) == KA_OK && cutoff_end(cli, &after_change, &err) == KA_OK)
 		return;

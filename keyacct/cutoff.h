@@ -25,7 +25,8 @@ struct cutoff {
 
 /**
  * cutoff_find(cli, cutoff, err):
- * Which sessions have no access any more. One that cannot be decided is not one of them.
+ * Which sessions have no access any more. One that cannot be decided is not one of them, nor is one that is kept: with
+ * --keep-sessions, all of them are from now on, until a login would be refused for another reason.
  *
  * cutoff_name(cli, registry, cutoff, err):
  * All of ${registry}, because an administrator says so.

@@ -41,11 +41,11 @@ sessions_json(const struct ka_registry_entry *e)
 	ka_fingerprint_format(e->sha256, key);
 	if (e->address_known)
 		ka_address_format(e->address, address);
-	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:o,s:I}", "type", "session", "id", e->name, "project",
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:o,s:I,s:b}", "type", "session", "id", e->name, "project",
 	    json_uuid(e->project), "account", e->identified ? json_uuid(e->account) : json_null(), "handle",
 	    e->identified ? json_string(e->handle) : json_null(), "role",
 	    e->identified ? json_string(ka_access_role_name(e->role)) : json_null(), "fingerprint", key, "from",
-	    address, "since", json_time(e->since_s), "pid", (json_int_t)e->pid);
+	    address, "since", json_time(e->since_s), "pid", (json_int_t)e->pid, "kept", e->kept[0] != '\0');
 }
 
 /* What an option names: bytes that an entry's must lie between. */

@@ -58,7 +58,7 @@ three() {
 @test "a session in JSON has its fields, and null where it is being decided" {
 	add_session $process owner $P $KEY
 	try 0 s --json session list
-	[ "$(jq -c '.[0] | del(.account)' <<<"$output")" = "{\"type\":\"session\",\"id\":\"$entry\",\"project\":\"829e7b56-93d6-11e7-ae8e-e70cea5e8cd7\",\"handle\":\"owner\",\"role\":\"owner\",\"fingerprint\":\"$KEY\",\"from\":\"192.0.2.7\",\"since\":\"2026-11-20T10:48:12Z\",\"pid\":$process}" ]
+	[ "$(jq -c '.[0] | del(.account)' <<<"$output")" = "{\"type\":\"session\",\"id\":\"$entry\",\"project\":\"829e7b56-93d6-11e7-ae8e-e70cea5e8cd7\",\"handle\":\"owner\",\"role\":\"owner\",\"fingerprint\":\"$KEY\",\"from\":\"192.0.2.7\",\"since\":\"2026-11-20T10:48:12Z\",\"pid\":$process,\"kept\":false}" ]
 	[[ $(jq -r '.[0].account' <<<"$output") =~ ^[0-9a-f]{8}-[0-9a-f-]{27}$ ]]
 	rm "$registry"/sessions/*
 	add_session $process "" $P $KEY

@@ -173,6 +173,7 @@ run_under() { "${@:2}" "$KEYACCT_BUILD/tests/pam_runner" "$PAM_TESTS/$1.script" 
 @test "The entry of a session without an address has a hyphen there" { script session-entry-without-address; }
 @test "A session is entered before it is decided, so that who revokes finds it" { script session-entered-first; }
 @test "Two sessions of one process have two entries, and each closes its own" { script session-two; }
+@test "A session that is being ended says so when it closes, in the words of the tool alone" { script session-ended; }
 @test "A close without an open does nothing, and a second one neither" { script session-close-alone; }
 @test "Opened twice and closed twice, a handle leaves no entry behind" { script session-open-twice; }
 @test "A refused open does not take a granted session's entry with it" { script session-refused-after-granted; }

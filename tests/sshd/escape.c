@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -147,12 +148,15 @@ ignoring(void)
 int
 main(int argc, char **argv)
 {
+	const struct rlimit few = {200, 200};
 	const struct {
 		const char *name;
 		void (*run)(void);
 	} ways[] = {{"first-thread", first_thread}, {"traced", traced}, {"waiting", waiting}, {"forks", hop},
 	    {"namespace", namespace}, {"ignoring", ignoring}};
 
+	/* Enough to get away with, and not so many that the host suffers. */
+	(void)setrlimit(RLIMIT_NPROC, &few);
 	if (argc > 2 && strcmp(argv[1], "trace") == 0)
 		return ptrace(PTRACE_ATTACH, (pid_t)atoi(argv[2]), NULL, NULL) == 0 ? 0 : 1;
 	if (argc > 1 && strcmp(argv[1], "forks") == 0)

@@ -94,6 +94,7 @@ the_student_is_out() {
 	left=$(pgrep -f '^sleep 7001$')
 	# Neither is the neighbour's, and the shell's terminal tells about the other two.
 	run keyacct session end --account student
+	echo "$output"
 	[ "$status" -eq 0 ]
 	[ "${lines[1]}" = "Processes of this project that are of no open session go on: $left" ]
 	[ ${#lines[@]} -eq 2 ]
@@ -331,7 +332,7 @@ the_student_is_out() {
 @test "the sandbox of the timer is enough to end a session" {
 	connect student student $P 'setsid sleep 7001 >/dev/null 2>&1 </dev/null & echo ready; sleep 7002'
 	wait_until says student ready
-	keyacct member remove $P student --keep-sessions
+	keyacct member remove $P student --run /nonexistent
 	entered 2
 	run setpriv --bounding-set=-all,+kill --inh-caps=-all --no-new-privs keyacct sweep
 	keyacct member add $P student

@@ -127,6 +127,15 @@ tries() {
 	wait_until only_neighbours
 }
 
+@test "who stops a project ends what looks like a zombie too" {
+	Q=$(new_project owner)
+	login owner $Q 'setsid -f escape first-thread >/dev/null 2>&1; until pgrep escape >/dev/null; do :; done'
+	uid=$(field_of $Q uid)
+	run keyacct project remove $Q --stop
+	[ "$status" -eq 0 ]
+	[ -z "$(ps -eLo uid=,stat= | awk -v uid=$uid '$1 == uid && $2 !~ /Z/')" ]
+}
+
 @test "a process that cannot be looked at is told, and not taken for gone" {
 	connect student student $P 'echo ready; sleep 7001; echo survived'
 	wait_until says student ready

@@ -37,6 +37,15 @@ cuts() {
 	refute runs 'sleep 7001'
 	owner_stays
 }
+# cuts_both REASON OTHER COMMAND...: the owner's for one, the student's for the other
+cuts_both() {
+	run keyacct "${@:3}"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c "^Ended the session .* of \"owner\" .*: $1\$" <<<"$output")" -eq 1 ]
+	[ "$(grep -c "^Ended the session .* of \"student\" .*: $2\$" <<<"$output")" -eq 1 ]
+	wait_until has_lost_connection student
+	wait_until has_lost_connection owner
+}
 # keeps COMMAND...: this ends nobody's
 keeps() {
 	run keyacct "$@"
@@ -214,14 +223,48 @@ again() {
 	keyacct member add $P student
 }
 
-@test "--keep-sessions leaves them, and the next sweep or change does not" {
+@test "--keep-sessions leaves them for good, but not for what takes access away besides" {
 	keeps member remove $P student --keep-sessions
-	keeps project set $P --title other --keep-sessions
-	cuts not-member sweep
+	[ "$(keyacct --json who | jq -c 'map([.handle, .kept]) | sort')" = '[["owner",false],["student",true]]' ]
+	keeps sweep
+	keeps project set $P --title other
+	# The project's own reason is not hidden by theirs, nor the account's.
+	cuts_both project-archived not-member project archive $P
+	keyacct project unarchive $P
+	keyacct member add $P student
+	connect owner owner $P 'echo ready; exec sleep 9001'
+	wait_until says owner ready
+	again
+	keeps member remove $P student --keep-sessions
+	cuts not-member account suspend student
+	keyacct account resume student
 	keyacct member add $P student
 	again
 	keeps account suspend student --keep-sessions
-	cuts account-suspended project set $P --title another
+	cuts not-member member remove $P student
+	keyacct account resume student
+	keyacct member add $P student
+	again
+	keeps member remove $P student --keep-sessions
+	run keyacct session end --account student
+	[ "$status" -eq 0 ]
+	wait_until has_lost_connection student
+	keyacct member add $P student
+	wait_until entered 1
+}
+
+@test "one that was kept and has access again is as any other" {
+	keeps account suspend student --keep-sessions
+	[ "$(entries)" -eq 3 ]
+	keeps account resume student
+	[ "$(entries)" -eq 2 ]
+	cuts account-suspended account suspend student
+	keyacct account resume student
+	# What was noted goes with the session, however it ends.
+	again
+	keeps account suspend student --keep-sessions
+	kill ${client[student]}
+	wait_until entered 1
 	keyacct account resume student
 }
 
@@ -309,7 +352,7 @@ again() {
 	# Of all of them those without access are found.
 	run keyacct sweep --dry-run
 	[ -z "$output" ]
-	keyacct member remove $P student --keep-sessions
+	keyacct member remove $P student --run /nonexistent
 	[ "$(keyacct sweep --dry-run | grep -c '^Would end the session .*: not-member$')" -eq 501 ]
 	keyacct member add $P student
 	rm $SESSIONS/$$-*
