@@ -24,6 +24,7 @@ SHAREDIR     = $(PREFIX)/share/keyacct
 DOCDIR       = $(PREFIX)/share/doc/keyacct
 MANDIR       = $(PREFIX)/share/man
 UNITDIR      = $(PREFIX)/lib/systemd/system
+COMPLETIONS  = $(PREFIX)/share/bash-completion/completions
 # Where the database lives. NSS takes it from here alone: it must not trust an environment or an option.
 DATADIR      = /var/lib/keyacct
 RUNDIR       = /run/keyacct
@@ -235,7 +236,7 @@ MODULES = $B
 replace = $(INSTALL) -m $1 $2 $(DESTDIR)$3/.$(notdir $2).new && mv -f $(DESTDIR)$3/.$(notdir $2).new $(DESTDIR)$3/$(notdir $2)
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(DOCDIR)/examples \
-	    $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(UNITDIR))
+	    $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(UNITDIR) $(COMPLETIONS))
 	$(call replace,644,$(MODULES)/libnss_keyacct.so.2,$(LIBDIR))
 	$(call replace,644,$(MODULES)/pam_keyacct.so,$(PAMDIR))
 	$(call replace,755,$B/keyacct-keys,$(LIBEXECDIR))
@@ -245,6 +246,7 @@ install: all
 	$(INSTALL) -m 644 $(shell find examples -type f ! -perm -100) $(DESTDIR)$(DOCDIR)/examples/
 	$(INSTALL) -m 644 share/keyacct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/keyacct.conf
 	$(INSTALL) -m 644 share/keyacct.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/keyacct.conf
+	$(INSTALL) -m 644 share/bash-completion $(DESTDIR)$(COMPLETIONS)/keyacct
 	$(INSTALL) -m 644 $B/keyacct-sweep.service share/keyacct-sweep.timer $(DESTDIR)$(UNITDIR)/
 	$(foreach n,5 7 8,$(INSTALL) -m 644 $(wildcard */*.$n) $(DESTDIR)$(MANDIR)/man$n/ &&) :
 	# A page is found by each name that it gives itself: "man keyacct who".

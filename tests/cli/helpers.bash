@@ -100,6 +100,14 @@ lacks() {
 	}
 }
 
+# refute COMMAND...: it must fail ("!" does not end a test)
+refute() {
+	if "$@"; then
+		echo "came out true: $*" >&2
+		return 1
+	fi
+}
+
 # same WHAT GOT: equal, or both are shown
 same() {
 	[ "$1" = "$2" ] || {
