@@ -250,6 +250,7 @@ until_passed() {
 # make_registry DIR: an empty registry of live sessions
 make_registry() {
 	registry=$1
+	# shellcheck disable=SC2174 # the one above is seen by nobody else
 	mkdir -p -m 700 "$registry/sessions"
 }
 
