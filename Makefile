@@ -4,6 +4,7 @@
 #   make check             install what is missing, build, run every test (root)
 #   make torture flood     kill it ten thousand times; 200 clients at once
 #   make demo              install what is missing, build, play the story with a real sshd (root)
+#   make lint              what analyzers find without running anything: C, shell, manual pages
 #   make package           Debian packages, tried in a Debian of their own (root)
 #   make install DESTDIR=  every part where Debian expects it
 #
@@ -24,6 +25,7 @@ SHAREDIR     = $(PREFIX)/share/keyacct
 DOCDIR       = $(PREFIX)/share/doc/keyacct
 MANDIR       = $(PREFIX)/share/man
 UNITDIR      = $(PREFIX)/lib/systemd/system
+COMPLETIONS  = $(PREFIX)/share/bash-completion/completions
 # Where the database lives. NSS takes it from here alone: it must not trust an environment or an option.
 DATADIR      = /var/lib/keyacct
 RUNDIR       = /run/keyacct
@@ -124,9 +126,11 @@ $B/tests/pam_fixture: $B/obj/tests/pam/fixture.o $(ADMIN_A) $(CORE_A)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(ADMINLIB)
 
-# Hosts of the modules. They have a malloc of their own or limits that a sanitizer cannot bear, so they are always plain.
+# Hosts of the modules. They have a malloc of their own or limits that a sanitizer cannot bear, so they are always plain;
+# and a read of their own, which the headers must not have inlined before.
 HOST = $(addprefix $B/tests/,$(addprefix host/,guest nss_failing pam_failing pam_threads neighbour) sshd/escape)
 $(HOST): override SANITIZE =
+$(HOST): override FORTIFY = -U_FORTIFY_SOURCE
 $(HOST): $B/tests/%: tests/%.c $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -rdynamic -o $@ $< -lpam -pthread
@@ -145,10 +149,12 @@ $B/tests/host/races: tsan
 tests: $(HOST) $B/tests/host/commits $B/tests/host/newer $B/tests/host/races
 tests: all $(UNIT) $(PAMTEST) $B/stress $(MUTANTS) $B/torture $B/recorder.so
 
+# SUITES="unit cli/key" runs these alone.
+SUITES =
 check:
 	@tests/deps
 	@$(MAKE) --no-print-directory tests >/dev/null
-	@tests/run
+	@tests/run $(SUITES)
 
 # The same suites under ASan and UBSan. A module that is built so cannot be loaded into a stock sshd or getent, so there the
 # plain ones are installed, and the unit and PAM programs load the others.
@@ -157,7 +163,7 @@ check-asan:
 	@tests/deps
 	@$(MAKE) --no-print-directory tests >/dev/null
 	@$(MAKE) --no-print-directory $(ASAN) tests >/dev/null
-	@KEYACCT_BUILD=$(CURDIR)/build-asan KEYACCT_MODULES=$(CURDIR)/build tests/run
+	@KEYACCT_BUILD=$(CURDIR)/build-asan KEYACCT_MODULES=$(CURDIR)/build tests/run $(SUITES)
 
 # Ten minutes of the stress test, a taste of which is in the suites.
 stress:
@@ -214,6 +220,15 @@ $B/bench/noop: $B/obj/tests/bench/noop.o
 package:
 	@tests/package
 
+# The static part: changes nothing.
+lint:
+	@tests/deps clang-format clang-tidy-14 cppcheck graphviz shellcheck
+	@tests/lint
+
+# Kept in the tree, because the README shows it.
+doc/login.svg: doc/login.dot
+	dot -Tsvg $< >$@
+
 demo:
 	@tests/deps
 	@$(MAKE) --no-print-directory all >/dev/null
@@ -235,7 +250,7 @@ MODULES = $B
 replace = $(INSTALL) -m $1 $2 $(DESTDIR)$3/.$(notdir $2).new && mv -f $(DESTDIR)$3/.$(notdir $2).new $(DESTDIR)$3/$(notdir $2)
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PAMDIR) $(LIBEXECDIR) $(SBINDIR) $(SHAREDIR) $(DOCDIR)/examples \
-	    $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(UNITDIR))
+	    $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(UNITDIR) $(COMPLETIONS))
 	$(call replace,644,$(MODULES)/libnss_keyacct.so.2,$(LIBDIR))
 	$(call replace,644,$(MODULES)/pam_keyacct.so,$(PAMDIR))
 	$(call replace,755,$B/keyacct-keys,$(LIBEXECDIR))
@@ -245,6 +260,7 @@ install: all
 	$(INSTALL) -m 644 $(shell find examples -type f ! -perm -100) $(DESTDIR)$(DOCDIR)/examples/
 	$(INSTALL) -m 644 share/keyacct.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/keyacct.conf
 	$(INSTALL) -m 644 share/keyacct.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/keyacct.conf
+	$(INSTALL) -m 644 share/bash-completion $(DESTDIR)$(COMPLETIONS)/keyacct
 	$(INSTALL) -m 644 $B/keyacct-sweep.service share/keyacct-sweep.timer $(DESTDIR)$(UNITDIR)/
 	$(foreach n,5 7 8,$(INSTALL) -m 644 $(wildcard */*.$n) $(DESTDIR)$(MANDIR)/man$n/ &&) :
 	# A page is found by each name that it gives itself: "man keyacct who".
@@ -258,5 +274,5 @@ format:
 
 clean:
 	rm -rf build build-* $B
-.PHONY: all tests tsan check check-asan stress torture flood fuzz bench bench-near bench-strangers package demo install
+.PHONY: all tests tsan check check-asan stress torture flood fuzz bench bench-near bench-strangers lint package demo install
 .PHONY: format clean

@@ -152,7 +152,7 @@ claim_uid(struct run *run, const struct ka_store_value *row)
 	uint8_t uid[4];
 	enum ka_result r;
 
-	if (row->keylen != KA_UUID_LEN || (r = ka_record_get_project(row->payload, row->len, &project)) != KA_OK)
+	if (row->keylen != KA_UUID_LEN || ka_record_get_project(row->payload, row->len, &project) != KA_OK)
 		return KA_CORRUPT;
 	if ((r = ka_store_get(run->store, KA_TABLE_PROJECT, row->key, KA_UUID_LEN, &found)) == KA_OK) {
 		if ((r = ka_record_row_project(&found, &here)) != KA_OK)
@@ -326,7 +326,7 @@ enum ka_result
 ka_restore_run(const char *dir, const char *from, struct ka_restore *restore, struct ka_error *err)
 {
 	struct run run = {.r = restore, .err = err};
-	uint32_t uid_next;
+	uint32_t uid_next = 0;
 	enum ka_result r;
 
 	if ((r = check_apart(dir, from, err)) != KA_OK ||

@@ -10,6 +10,8 @@ ka_result_fail(struct ka_error *err, enum ka_result r, const char *format, ...)
 
 	if (err != NULL) {
 		va_start(ap, format);
+		/* clang-tidy 14 takes the pointer that ap decays to for another one than va_start got.
+		 * NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
 		(void)vsnprintf(err->text, sizeof(err->text), format, ap);
 		va_end(ap);
 	}

@@ -119,7 +119,7 @@ ka_spool_append(const char *dir, const struct ka_spool_use *uses, size_t n)
 	char path[PATH_MAX];
 	enum ka_result r;
 
-	if (n > KA_REGISTRATIONS_MAX || (r = spool_path(path, dir, KA_SPOOL_NAME)) != KA_OK) {
+	if (n > KA_REGISTRATIONS_MAX || spool_path(path, dir, KA_SPOOL_NAME) != KA_OK) {
 		errno = ENAMETOOLONG;
 		return KA_UNAVAIL;
 	}

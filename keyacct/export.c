@@ -82,8 +82,10 @@ export_group(struct export *e, const struct ka_group *group)
 		return KA_UNAVAIL;
 	}
 	while ((r = ka_catalog_next_group_member(e->store, group->id, &row, &account)) == KA_OK)
-		if (json_array_append_new(accounts, json_uuid(account.id)) != 0)
+		if (json_array_append_new(accounts, json_uuid(account.id)) != 0) {
 			r = KA_UNAVAIL;
+			break;
+		}
 	if (r == KA_NOTFOUND)
 		return put(e, object);
 	json_decref(object);

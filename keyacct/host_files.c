@@ -15,7 +15,8 @@
 static enum ka_result
 out_of_memory(struct ka_error *err)
 {
-	return ka_result_fail(err, KA_UNAVAIL, "out of memory");
+	(void)ka_result_fail(err, KA_UNAVAIL, "out of memory");
+	return KA_UNAVAIL;
 }
 
 /* ${old} with ${len} bytes at ${at} replaced by ${with}. */

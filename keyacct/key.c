@@ -368,7 +368,7 @@ static const struct cli_option list_options[] = {
     {"project", "PROJECT", "only keys that are for this project", false},
     {"tag", "TAG", "only keys with this tag", false},
     {"type", "TYPE", "only keys of this type, such as ssh-rsa", false},
-    {"state", "STATE", "only active or inactive ones", false},
+    {"state", "active|inactive", "only keys in this state", false},
     {"unused-since", "TIME", "only keys that were not used since then", false},
     {"expires-before", "TIME", "only keys that expire before then", false},
     {"origin", "LABEL", "only keys that an import brought under this label", false},

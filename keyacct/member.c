@@ -176,7 +176,7 @@ run_list(struct cli *cli)
 }
 
 static const struct cli_option add_options[] = {
-    {"role", "ROLE", "owner or collaborator (collaborator)", false},
+    {"role", "owner|collaborator", "what it may do (collaborator)", false},
     {"not-before", "TIME|never", "not a member before then", false},
     {"expires", "TIME|never", "no longer a member from then on", false},
     {0},

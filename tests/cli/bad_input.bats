@@ -178,7 +178,7 @@ bad_options() {
 	HOST) printf '2|--host "" can be no host|\n2|can be no host'"'"'s name: 1 to 253 characters|%s\n' "$(repeat x 254)" ;;
 	"off|loopback|on") for bad in On '' yes 1 offloopback; do echo "2|--$2 \"$bad\": write off, loopback or on|$bad"; done ;;
 	"on|off") for bad in On '' yes 1 onoff; do echo "2|--$2 \"$bad\": write on or off|$bad"; done ;;
-	ROLE) for bad in Owner '' admin owner,collaborator; do echo "2|--role \"$bad\": write owner or collaborator|$bad"; done ;;
+	"owner|collaborator") for bad in Owner '' admin owner,collaborator; do echo "2|--role \"$bad\": write owner or collaborator|$bad"; done ;;
 	N) for bad in '' 0 999 65534 2147352576 18446744073709551617 -1 1e4 0x1388 ' 5000'; do echo "2|--uid \"$bad\" cannot be|$bad"; done ;;
 	UUID) for bad in '' 5f0c8a3e hello 00000000-0000-0000-0000-000000000000; do echo "2|\"$bad\" is no UUID that can be an id|$bad"; done ;;
 	FILE) if [ "$1" = import ]; then no_file; else no_path "$2"; fi ;;

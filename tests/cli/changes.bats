@@ -460,6 +460,7 @@ next_line() { read -r -t 60 -u 7 line; }
 	for n in $(seq "$last"); do next_line; done
 	# Once it waits it has no file of the database open; it waits for good.
 	timeout 60 bash -c "while ls -l /proc/$follower/fd | grep -q mdb; do :; done"
+	# shellcheck disable=SC2010 # where the links lead to
 	ls -l /proc/$follower/fd | grep -q inotify
 }
 

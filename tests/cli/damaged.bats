@@ -94,7 +94,7 @@ spoil() {
 	k project list
 	cp -a $db "$BATS_TEST_TMPDIR/sound"
 	ulimit -c unlimited
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
 	for file in names.mdb private/access.mdb private/usage.mdb; do
 		size=$(stat -c %s $db/$file)
 		"$@"

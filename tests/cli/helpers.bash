@@ -100,6 +100,14 @@ lacks() {
 	}
 }
 
+# refute COMMAND...: it must fail ("!" does not end a test)
+refute() {
+	if "$@"; then
+		echo "came out true: $*" >&2
+		return 1
+	fi
+}
+
 # same WHAT GOT: equal, or both are shown
 same() {
 	[ "$1" = "$2" ] || {
@@ -242,6 +250,7 @@ until_passed() {
 # make_registry DIR: an empty registry of live sessions
 make_registry() {
 	registry=$1
+	# shellcheck disable=SC2174 # the one above is seen by nobody else
 	mkdir -p -m 700 "$registry/sessions"
 }
 

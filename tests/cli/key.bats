@@ -362,6 +362,7 @@ unpasted() {
 		192.0.2 192.0.2.0/ '192.0.2.0/24"' 192.0.2.0/+24; do
 		refused 2 "\"$bad\" is no list of addresses" k key add owner --from "$bad" other.pub
 	done
+	# shellcheck disable=SC2258 # commas at the end are what is tried
 	for bad in '192.0.2.1,' ',192.0.2.1' '192.0.2.1,,192.0.2.2' , ' , '; do
 		refused 2 "--from \"$bad\" has an empty element" k key add owner --from "$bad" other.pub
 		refused 2 "--from \"$bad\" has an empty element" k key set "$sha256" --from "$bad"
@@ -392,7 +393,6 @@ unpasted() {
 			run --separate-stderr k $command $option ${value:+x} $option ${value:+x}
 			same 2 "$status"
 			same "keyacct: $option is given twice" "${stderr_lines[0]}"
-		# shellcheck disable=SC2086
 		done 8< <(keyacct $command --help | grep -vE 'may be given again|^  --(json|help) ' | sed -nE 's/^  (--[a-z-]+) ([A-Za-z|]+)? .*/\1 \2/p')
 	done 9< <(commands)
 	refused 2 "--dir is given twice" k key list --dir x --dir y

@@ -121,8 +121,6 @@ setup() {
 	END
 }
 
-refute() { if "$@"; then return 1; fi; }
-
 @test "changes --prune, killed at every call: all is kept, or what was removed is noted" {
 	until_passed $EPOCHSECONDS
 	last=$(value '.[-1].seq' changes)

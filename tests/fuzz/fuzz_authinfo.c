@@ -17,7 +17,7 @@ same_key(const char *info, const uint8_t *sha256)
 {
 	const char *line = strncmp(info, "publickey ", 10) == 0 ? info : strstr(info, "\npublickey ");
 	const char *word, *end;
-	uint8_t *blob, digest[SHA256_DIGEST_LENGTH];
+	uint8_t *blob, digest[SHA256_DIGEST_LENGTH] = {0};
 	size_t len;
 	int n;
 

@@ -72,7 +72,7 @@
 #define VARS_MAX   64
 #define ENV_MAX    16
 #define WAIT_S     30
-#define HANG_S 300 /* a thousand logins under valgrind take one minute of a quiet machine */
+#define HANG_S     300 /* a thousand logins under valgrind take one minute of a quiet machine */
 
 struct variable {
 	char *name, *value;

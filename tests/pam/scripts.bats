@@ -4,7 +4,7 @@
 
 setup_file() {
 	export PAM_TESTS=$BATS_TEST_DIRNAME
-	cd "$BATS_FILE_TMPDIR"
+	cd "$BATS_FILE_TMPDIR" || return 1
 	make_keys
 	make_database
 	cp -a /var/lib/keyacct pristine

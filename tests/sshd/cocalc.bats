@@ -82,6 +82,7 @@ fill_tables() {
 }
 
 # import [OPTION]...: the pipe of the manual; what it says is left in report and refused
+# shellcheck disable=SC2120 # called with arguments by run
 import() {
 	PGUSER=reader psql -At -f $SQL | keyacct import --mirror --json "$@" - >"$D/report" 2>"$D/refused"
 }

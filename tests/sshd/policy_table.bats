@@ -193,6 +193,7 @@ agent_with_sftp_() {
 # connect USER SSH-OPTION...: a connection that runs nothing. ssh -f returns when what it asked for is there.
 connect() {
 	local key=owner
+	# shellcheck disable=SC2209 # a name of a key, not the command
 	[ "$1" != local ] || key=admin
 	timeout 20 ssh -f -N -F "$D/config" -i "$D/$key" -o ExitOnForwardFailure=yes -M -S "$D/ctl" -l "$1" "${@:2}" projects \
 		>/dev/null 2>"$D/connect.err" 3>&- </dev/null

@@ -17,6 +17,7 @@ setup() { wait_until no_entries; }
 teardown() {
 	meanwhile_over
 	if mountpoint -q /run/keyacct; then umount /run/keyacct; fi
+	# shellcheck disable=SC2174 # /run is there
 	mkdir -p -m 700 /run/keyacct
 }
 

@@ -219,7 +219,7 @@ test_twice(void **state)
 
 	(void)state;
 	for (size_t round = 0; round < 50000; round++) {
-		char in[24], once[24], twice[24];
+		char in[24] = {0}, once[24], twice[24];
 		size_t len = round % sizeof(in), room;
 
 		for (size_t i = 0; i < len; i++) {
