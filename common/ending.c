@@ -16,6 +16,9 @@
 #define STEP_MS   5
 #define FREEZE_MS 1000 /* for all processes of a session to stop; then they are killed as they are */
 #define CHASE_US  2000 /* for what is too short-lived to be seen in a look */
+/* What a process started after the list was made, and before it stopped, is in the next list alone. */
+#define QUIET_LOOKS 2
+
 #define UNREAD_MS 1000 /* for what cannot be read to be read after all */
 #define CLOSE_MS  5000 /* for the monitor to close PAM's session; then it is killed */
 
@@ -40,6 +43,7 @@ struct ending {
 	int64_t since_ms; /* this phase */
 	pid_t alive;      /* one that was seen in this round, the monitor at last */
 	bool moving;      /* something of it was not stopped in this round */
+	unsigned quiet;   /* so many rounds ago it was last so */
 };
 
 /* One batch: its endings first, then the sessions that stay. */
@@ -73,17 +77,31 @@ enter_phase(struct ending *e, enum phase phase)
 	e->since_ms = now_ms();
 }
 
+/* What was of a session once is of it until it has ended, also when its parent went first. Both tables are by pids. */
+static void
+remember(struct work *w, const struct ka_process *table, const size_t *owner, size_t n)
+{
+	for (size_t i = 0, j = 0; i < w->nprocesses; i++) {
+		while (j < n && table[j].pid < w->table[i].pid)
+			j++;
+		if (j < n && table[j].pid == w->table[i].pid && table[j].start == w->table[i].start &&
+		    w->owner[i] == KA_TREE_NONE)
+			w->owner[i] = owner[j];
+	}
+	ka_tree_spread(w->table, w->nprocesses, w->trees, w->owner);
+}
+
 static enum ka_result
-look(struct work *w)
+look_again(struct work *w)
 {
 	size_t *owner;
 
-	free(w->table);
 	w->table = NULL;
+	w->owner = NULL;
 	w->nprocesses = 0;
 	if (ka_process_table(&w->table, &w->nprocesses) != KA_OK)
 		return KA_UNAVAIL;
-	if ((owner = realloc(w->owner, (w->nprocesses + 1) * sizeof(*owner))) == NULL) {
+	if ((owner = calloc(w->nprocesses + 1, sizeof(*owner))) == NULL) {
 		w->nprocesses = 0;
 		return KA_UNAVAIL;
 	}
@@ -97,6 +115,20 @@ look(struct work *w)
 	ka_tree_drop_shared(w->trees, w->ntrees);
 	ka_tree_mark(w->table, w->nprocesses, w->trees, w->ntrees, w->owner);
 	return KA_OK;
+}
+
+static enum ka_result
+look(struct work *w)
+{
+	struct ka_process *table = w->table;
+	size_t *owner = w->owner, n = w->nprocesses;
+	enum ka_result r = look_again(w);
+
+	if (r == KA_OK)
+		remember(w, table, owner, n);
+	free(table);
+	free(owner);
+	return r;
 }
 
 static void
@@ -152,6 +184,7 @@ treat(struct work *w, size_t t)
 		if (!is_monitor(w, t, p))
 			send(p, stops ? SIGSTOP : SIGKILL);
 	}
+	e->quiet = e->moving ? 0 : e->quiet + 1;
 	if (e->phase == FREEZING && e->moving && e->fd >= 0)
 		(void)ka_process_signal(e->fd, SIGSTOP);
 }
@@ -241,7 +274,7 @@ advance(struct work *w, size_t t)
 	if (e->phase == TELLING) {
 		if (!is_telling(w, t))
 			enter_phase(e, FREEZING);
-	} else if (e->phase == FREEZING && (!e->moving || ms >= FREEZE_MS)) {
+	} else if (e->phase == FREEZING && (e->quiet >= QUIET_LOOKS || ms >= FREEZE_MS)) {
 		kill_all_but_monitor(w, t);
 		/* A monitor with a user's sshd notices that this is gone, and cleans up. One without would fork it. */
 		if (e->fd >= 0)

@@ -111,9 +111,15 @@ inherited(const struct ka_process *table, size_t n, const struct ka_tree *trees,
 void
 ka_tree_mark(const struct ka_process *table, size_t n, const struct ka_tree *trees, size_t ntrees, size_t *owner)
 {
+	mark_roots(table, n, trees, ntrees, owner);
+	ka_tree_spread(table, n, trees, owner);
+}
+
+void
+ka_tree_spread(const struct ka_process *table, size_t n, const struct ka_tree *trees, size_t *owner)
+{
 	bool more = true;
 
-	mark_roots(table, n, trees, ntrees, owner);
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < n; i++) {

@@ -46,6 +46,12 @@ void ka_tree_drop_shared(struct ka_tree *trees, size_t n);
 void ka_tree_mark(const struct ka_process *table, size_t n, const struct ka_tree *trees, size_t ntrees, size_t *owner);
 
 /**
+ * ka_tree_spread(table, n, trees, owner):
+ * Give to each process without an owner that of its parent, or of the leader of its setsid session.
+ */
+void ka_tree_spread(const struct ka_process *table, size_t n, const struct ka_tree *trees, size_t *owner);
+
+/**
  * ka_tree_has_uid(process, uid): is it one of the process's three?
  */
 bool ka_tree_has_uid(const struct ka_process *process, uint32_t uid);
