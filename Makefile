@@ -41,7 +41,8 @@ FORTIFY      = $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 LDHARDEN     = -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,--gc-sections
 SANITIZE     =
 CPPFLAGS_KA  = -I. -D_GNU_SOURCE $(FORTIFY) -DKA_VERSION='"$(VERSION)"' -DKA_DATADIR='"$(DATADIR)"' \
-               -DKA_RUNDIR='"$(RUNDIR)"' -DKA_TOOL='"$(SBINDIR)/keyacct"' -DKA_SHAREDIR='"$(SHAREDIR)"'
+               -DKA_RUNDIR='"$(RUNDIR)"' -DKA_TOOL='"$(SBINDIR)/keyacct"' -DKA_SHAREDIR='"$(SHAREDIR)"' \
+               -DKA_HELPER='"$(LIBEXECDIR)/keyacct-keys"' -DKA_LIBDIR='"$(LIBDIR)"' -DKA_PAMDIR='"$(PAMDIR)"'
 COMPILE      = $(CC) -std=c11 $(CPPFLAGS_KA) $(CPPFLAGS) $(CFLAGS) $(WARN) $(HARDEN) $(SANITIZE) -fPIC -ffunction-sections \
                -fdata-sections -MMD -MP
 LINK         = $(CC) $(CFLAGS) $(SANITIZE) $(LDHARDEN) $(LDFLAGS)

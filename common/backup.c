@@ -94,7 +94,7 @@ empty_partial(const struct target *t)
 {
 	static const char *const ours[] = {"names.mdb", "names.mdb-lock", "names.mdb.new", "private/access.mdb",
 	    "private/access.mdb-lock", "private/usage.mdb", "private/usage.mdb-lock", "private/usage.mdb.new",
-	    KA_LOCK_NAME};
+	    KA_STORE_LOCK};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		(void)unlinkat(t->fd, ours[i], 0);
@@ -201,7 +201,7 @@ choose_way(const char *dir, enum ka_file file, bool *compact, struct copying *c,
 	struct ka_sound sound;
 	enum ka_result r;
 
-	if ((r = ka_store_file_path(dir, file == KA_FILE_USAGE ? KA_SPOOL_LOCK : KA_LOCK_NAME, lock, err)) != KA_OK)
+	if ((r = ka_store_file_path(dir, file == KA_FILE_USAGE ? KA_SPOOL_LOCK : KA_STORE_LOCK, lock, err)) != KA_OK)
 		return r;
 	if (!*compact) {
 		if ((r = ka_lock_take(lock, LOCK_WAIT_MS, "another keyacct is writing", &c->lock, err)) != KA_BUSY)
@@ -337,7 +337,7 @@ static enum ka_result
 finish(const struct target *t, struct ka_error *err)
 {
 	static const char *const locks[] = {
-	    "names.mdb-lock", "private/access.mdb-lock", "private/usage.mdb-lock", KA_LOCK_NAME};
+	    "names.mdb-lock", "private/access.mdb-lock", "private/usage.mdb-lock", KA_STORE_LOCK};
 	char private[PATH_MAX], parent[PATH_MAX];
 	enum ka_result r;
 

@@ -105,7 +105,7 @@ open_for_writing(const char *dir, struct ka_store *s, struct ka_error *err)
 	char lock[PATH_MAX], access_path[PATH_MAX], names[PATH_MAX];
 	enum ka_result r;
 
-	if ((r = ka_store_file_path(dir, KA_LOCK_NAME, lock, err)) != KA_OK ||
+	if ((r = ka_store_file_path(dir, KA_STORE_LOCK, lock, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_ACCESS), access_path, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_NAMES), names, err)) != KA_OK)
 		return r;

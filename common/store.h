@@ -35,6 +35,7 @@ enum ka_result ka_store_create(const char *dir, gid_t gid, struct ka_error *err)
  * writer holds the lock: ${err} names it); KA_UNAVAIL; KA_CORRUPT (damaged, or names.mdb is newer than access.mdb).
  */
 #define KA_STORE_WAIT_S 10
+#define KA_STORE_LOCK   "private/lock" /* held by whoever writes */
 enum ka_result ka_store_open(const char *dir, bool write, struct ka_store **store, struct ka_error *err);
 void ka_store_close(struct ka_store *store);
 

@@ -99,7 +99,7 @@ ka_store_create(const char *dir, gid_t gid, struct ka_error *err)
 
 	if ((r = ka_store_file_path(dir, "private", private, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_NAMES), names_path, err)) != KA_OK ||
-	    (r = ka_store_file_path(dir, KA_LOCK_NAME, lock_path, err)) != KA_OK ||
+	    (r = ka_store_file_path(dir, KA_STORE_LOCK, lock_path, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_ACCESS), access_path, err)) != KA_OK)
 		return r;
 	if ((r = ka_store_directories(dir, gid, err)) != KA_OK)

@@ -11,7 +11,6 @@
 #include "common/store.h"
 #include "common/store_file.h"
 
-#define KA_LOCK_NAME  "private/lock"
 #define KA_PRUNED_KEY "pruned"
 
 /* A file that takes the place of a lost one when it is committed. */

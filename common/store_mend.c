@@ -216,7 +216,7 @@ take_lock(struct ka_store *s, const char *dir, gid_t gid, bool force, struct ka_
 	struct stat st;
 	enum ka_result r;
 
-	if ((r = ka_store_file_path(dir, KA_LOCK_NAME, lock, err)) != KA_OK ||
+	if ((r = ka_store_file_path(dir, KA_STORE_LOCK, lock, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, "private", private, err)) != KA_OK ||
 	    (r = ka_store_file_path(dir, ka_table_file_name(KA_FILE_NAMES), names, err)) != KA_OK)
 		return r;

@@ -34,7 +34,7 @@ setup() {
 # session and for the files of a host is in tests/sshd/session_end.bats and setup.bats.
 changing() {
 	commands | grep -vxE '(account|project|group|key) (list|show)|(member|config) list|config get' |
-		grep -vxE 'init|setup|explain|ssh-config|authorized-keys|session (list|end)|who|sweep|audit|export|check|backup|restore|drain'
+		grep -vxE 'init|setup|doctor|explain|ssh-config|authorized-keys|session (list|end)|who|sweep|audit|export|check|backup|restore|drain'
 }
 
 # options COMMAND: its options with their kinds of value, but for those that only choose what is shown

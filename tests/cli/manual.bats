@@ -224,6 +224,7 @@ fields() {
 	agree "key" "$(fields key)" "$(value '.[0] | keys[]' key list | sort)"
 	agree "ssh-config" "$(fields ssh-config)" "$(value '.[0] | keys[]' ssh-config owner | sort)"
 	agree "setting" "$(fields setting)" "$(value '.[0] | keys[]' config list | sort)"
+	agree "doctor" "$(fields doctor)" "$(keyacct --dir "$db" --json doctor | jq -r '.[0] | keys[]')"
 	agree "audit" "$(fields audit)" "$(value '.[] | keys[]' audit | sort -u)"
 	make_registry "$BATS_TEST_TMPDIR/run"
 	add_session $$ owner "$project"
@@ -231,6 +232,12 @@ fields() {
 	k group add-member staff student >/dev/null
 	agree "change" "$(fields change)" "$(value '.[] | (keys[], (.by | keys[]), (.what | keys[]))' changes | sort -u)"
 	agree "explain" "$(fields explain)" "$(value '(keys[], ((.registrations + .refused_requests)[] | keys[]))' explain "$project" "$(pub owner)" | sort -u)"
+}
+
+@test "the checks of doctor are in keyacct-doctor(8), in their order, and none else" {
+	new_db
+	agree "keyacct-doctor(8) and doctor" "$(sed -n '/^\.Sh CHECKS/,/^\.Sh EXIT/s/^\.It Li //p' keyacct/keyacct-doctor.8)" \
+		"$(keyacct --dir "$db" --json doctor | jq -r '.[].check' | uniq)"
 }
 
 @test "the codes of errors in JSON are in keyacct(8)" {

@@ -1,0 +1,167 @@
+/*
+ * keyacct doctor: the helper that sshd runs, and the user that it runs as.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/access.h"
+#include "keyacct/doctor.h"
+#include "keyacct/host_sshd.h"
+
+#define USER "keyacct"
+
+/* sshd 9.2 gives a helper the user's one group, and not those that /etc/group has for it: misc.c, subprocess(). */
+static void
+look_user(struct doctor *d)
+{
+	struct passwd *pw = getpwnam(USER);
+	struct group *gr = getgrnam(USER);
+
+	if (pw == NULL || gr == NULL) {
+		doctor_fail(
+		    d, "there is no %s \"" USER "\", as which sshd runs the helper", pw == NULL ? "user" : "group");
+		doctor_mend(d, "systemd-sysusers keyacct.conf");
+	} else if (pw->pw_uid == 0) {
+		doctor_fail(d, "the user \"" USER "\" has root's uid: what sshd asks of it runs with every right");
+		doctor_mend(d, "userdel -f " USER " && systemd-sysusers keyacct.conf");
+	} else if (pw->pw_gid != gr->gr_gid) {
+		doctor_fail(d,
+		    "the user \"" USER "\" is of the group %lu and not of \"" USER "\": it cannot read the database",
+		    (unsigned long)pw->pw_gid);
+		doctor_mend(d, "usermod --gid " USER " " USER);
+	} else {
+		doctor_ok(d, "the user \"" USER "\" is there, of the group \"" USER "\"");
+	}
+}
+
+/* The program of AuthorizedKeysCommand. */
+static bool
+find_helper(struct doctor *d, char path[static PATH_MAX])
+{
+	char value[1024];
+
+	(void)snprintf(path, PATH_MAX, "%s", KA_HELPER);
+	if (d->sshd != NULL && host_sshd_value(d->sshd, "AuthorizedKeysCommand", 0, value, sizeof(value)) &&
+	    value[0] == '/') {
+		value[strcspn(value, " \t")] = '\0';
+		(void)snprintf(path, PATH_MAX, "%s", value);
+	}
+	return access(path, F_OK) == 0;
+}
+
+static void
+look_helper(struct doctor *d)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!find_helper(d, path) || stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
+		doctor_fail(d, "%s, which sshd runs for each key, is no program here", path);
+		doctor_mend(d, "%s", doctor_reinstall("keyacct"));
+	} else if ((st.st_mode & (S_IXOTH | S_IROTH)) != (S_IXOTH | S_IROTH)) {
+		doctor_fail(d, "%s cannot be run by the user \"" USER "\" (mode %04o)", path, st.st_mode & 07777U);
+		doctor_mend(d, "chmod 755 %s", doctor_quote(path));
+	} else if (doctor_must_be_roots(d, path, "the helper, so sshd refuses to run it")) {
+		doctor_ok(d, "sshd will run %s: nobody but root can replace it", path);
+	}
+}
+
+/* Become what sshd makes of itself before it runs the helper, and read what the helper reads. */
+static int
+read_as(const struct passwd *pw, const char *dir)
+{
+	static struct ka_access_answer answer;
+	const struct ka_access_question q = {.at_s = 1, .host = ""};
+
+	if (setgroups(1, &pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0 ||
+	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)
+		return 2;
+	switch (ka_access_ask(dir, &q, &answer)) {
+	case KA_OK:
+	case KA_BUSY:
+		return 0;
+	case KA_CORRUPT:
+		return 3;
+	default:
+		return 1;
+	}
+}
+
+/* A directory on the way that others may not pass. */
+static bool
+find_closed(const char *dir, char part[static PATH_MAX])
+{
+	char real[PATH_MAX];
+	struct stat st;
+
+	if (realpath(dir, real) == NULL)
+		return false;
+	for (size_t i = 1; i <= strlen(real); i++) {
+		if (real[i] != '/' && real[i] != '\0')
+			continue;
+		(void)snprintf(part, PATH_MAX, "%.*s", (int)i, real);
+		if (stat(part, &st) == 0 && (st.st_mode & S_IXOTH) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+mend_reading(struct doctor *d, int status)
+{
+	char part[PATH_MAX];
+	const char *dir = doctor_quote(d->dir);
+
+	if (status == 3 || access(d->access, F_OK) != 0)
+		doctor_mend(d, "%s", access(d->names, F_OK) == 0 ? doctor_restore(d) : "keyacct init");
+	else if (find_closed(d->dir, part))
+		doctor_mend(d, "chmod o+x %s", doctor_quote(part));
+	else
+		doctor_mend(d,
+		    "chown root:" USER
+		    " %s/private %s/private/access.mdb && chmod 750 %s/private && chmod 640 %s/private/access.mdb",
+		    dir, dir, dir, dir);
+}
+
+static void
+look_helper_reads(struct doctor *d)
+{
+	const struct passwd *pw = getpwnam(USER);
+	int status = -1;
+	pid_t pid;
+
+	if (!doctor_needs_root(d))
+		return;
+	if (pw == NULL) {
+		doctor_skip(d, "there is no user \"" USER "\"");
+		return;
+	}
+	(void)fflush(NULL);
+	if ((pid = fork()) == 0)
+		_exit(read_as(pw, d->dir));
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) == 2) {
+		doctor_fail(d, "nothing can be run as the user \"" USER "\": is uid %lu mapped here?",
+		    (unsigned long)pw->pw_uid);
+		doctor_mend(d, "cat /proc/self/uid_map");
+	} else if (WEXITSTATUS(status) != 0) {
+		doctor_fail(d, "the user \"" USER "\" cannot read %s: nobody gets in", d->access);
+		mend_reading(d, WEXITSTATUS(status));
+	} else {
+		doctor_ok(d, "the helper can read %s", d->access);
+	}
+}
+
+const struct doctor_check doctor_helper_checks[] = {
+    {"user", look_user},
+    {"helper", look_helper},
+    {"helper-reads", look_helper_reads},
+    {NULL, NULL},
+};

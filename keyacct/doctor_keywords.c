@@ -1,0 +1,208 @@
+/*
+ * keyacct doctor: the settings of sshd that hold for a project, one by one, wherever they come from.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "keyacct/doctor.h"
+#include "keyacct/host_sshd.h"
+
+/* What has to hold, and what follows when it does not. */
+struct keyword {
+	const char *name, *value; /* NULL: as the drop-in that ships has it */
+	enum doctor_result result;
+	bool global; /* no Match can set it */
+	const char *why;
+};
+
+static const struct keyword keywords[] = {
+    {"UsePAM", "yes", DOCTOR_FAILURE, true,
+	"without PAM archived projects can be entered, nothing is recorded and no session is ever ended"},
+    {"FingerprintHash", "SHA256", DOCTOR_FAILURE, true, "keys are found by their SHA256 fingerprint: none is"},
+    {"PubkeyAuthentication", "yes", DOCTOR_FAILURE, false, "without public keys nobody enters a project"},
+    {"AuthorizedKeysCommand", NULL, DOCTOR_FAILURE, false, "nobody asks keyacct about a key"},
+    {"AuthorizedKeysCommandUser", NULL, DOCTOR_FAILURE, false, "the helper has to read the database, and no more"},
+    {"AuthorizedKeysFile", NULL, DOCTOR_FAILURE, false,
+	"whoever can write into the home lets in keys that keyacct does not know"},
+    {"AuthenticationMethods", NULL, DOCTOR_FAILURE, false, "a project is entered by its members' keys alone"},
+    {"TrustedUserCAKeys", NULL, DOCTOR_FAILURE, false,
+	"a certificate lets in who is no member, without asking keyacct"},
+    {"ForceCommand", "none", DOCTOR_FAILURE, false, "another command runs instead of what people ask for"},
+    {"PermitTunnel", NULL, DOCTOR_WARNING, false, "a project's member can reach the host's network layer"},
+    {"AllowStreamLocalForwarding", NULL, DOCTOR_WARNING, false,
+	"a project's policy about forwarded ports does not cover Unix sockets"},
+    {"GatewayPorts", NULL, DOCTOR_WARNING, false, "a forwarded port is open to the network"},
+    {"PermitUserRC", NULL, DOCTOR_WARNING, false,
+	"~/.ssh/rc, which every member can write, runs before a restricted command"},
+};
+
+#define KEYWORDS (sizeof(keywords) / sizeof(keywords[0]))
+
+#define SHIPPED KA_SHAREDIR "/00-keyacct.conf"
+
+/* What the drop-in that ships says. */
+static bool
+read_shipped(const char *keyword, char *value, size_t size)
+{
+	char *text = doctor_read(SHIPPED), line[1024];
+	const char *at = text != NULL ? text : "";
+	bool found = false;
+
+	while (!found && doctor_next_line(&at, line, sizeof(line))) {
+		const char *word = line + strspn(line, " \t");
+		size_t len = strlen(keyword);
+
+		found = strncasecmp(word, keyword, len) == 0 && word[len] == ' ';
+		if (found)
+			(void)snprintf(value, size, "%s", word + len + 1);
+	}
+	free(text);
+	return found;
+}
+
+static bool
+is_same_file(const char *a, const char *b)
+{
+	char *first = doctor_read(a), *second = doctor_read(b);
+	bool same = first != NULL && second != NULL && strcmp(first, second) == 0;
+
+	free(first);
+	free(second);
+	return same;
+}
+
+/* A line of somebody else's that came first: out of the way, for projects and for nobody else where that can be. */
+static void
+mend_place(struct doctor *d, const struct keyword *k, const char *value, const struct doctor_place *place)
+{
+	const char *name = strrchr(place->path, '/') + 1;
+
+	if (k->global) {
+		doctor_mend(d, "sed -i '%uc %s %s' %s && " DOCTOR_RELOAD, place->line, k->name, value,
+		    doctor_quote(place->path));
+	} else if (!place->in_match) {
+		doctor_mend(d,
+		    "printf 'Match User " DOCTOR_PATTERN
+		    "\\n    %s %s\\n' >/etc/ssh/sshd_config.d/01-projects-%s.conf && " DOCTOR_RELOAD,
+		    k->name, value, k->name);
+	} else if (strncmp(place->path, "/etc/ssh/sshd_config.d/", 23) == 0) {
+		doctor_mend(d, "mv %s /etc/ssh/sshd_config.d/50-%s && " DOCTOR_RELOAD, doctor_quote(place->path),
+		    doctor_quote(name));
+	} else {
+		doctor_mend(d, "sed -i '%us/^/#/' %s && " DOCTOR_RELOAD, place->line, doctor_quote(place->path));
+	}
+}
+
+static void
+mend(struct doctor *d, const struct keyword *k, const char *value, const char *found)
+{
+	struct doctor_place place;
+
+	if (doctor_find_keyword(k->name, found, &place) || doctor_find_keyword(k->name, NULL, &place))
+		mend_place(d, k, value, &place);
+	else if (k->value != NULL)
+		doctor_mend(d, "sed -i '1i %s %s' /etc/ssh/sshd_config && " DOCTOR_RELOAD, k->name, value);
+	else if (!doctor_reads_drop_in())
+		doctor_mend(
+		    d, "sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config && " DOCTOR_RELOAD);
+	else if (access(DOCTOR_DROP_IN, F_OK) == 0)
+		doctor_mend(d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && keyacct setup --yes && " DOCTOR_RELOAD);
+	else
+		doctor_mend(d, "keyacct setup --yes && " DOCTOR_RELOAD);
+}
+
+/* To the letter, but that more factors than the key may be asked for. */
+static bool
+is_enough(const struct keyword *k, const char *found, const char *wanted)
+{
+	char lists[1024], *rest = NULL;
+
+	if (strcasecmp(k->name, "AuthenticationMethods") != 0)
+		return strcasecmp(found, wanted) == 0;
+	(void)snprintf(lists, sizeof(lists), "%s", found);
+	for (char *list = strtok_r(lists, " ", &rest); list != NULL; list = strtok_r(NULL, " ", &rest)) {
+		const char *at = strstr(list, wanted);
+
+		if (at == NULL || (at > list && at[-1] != ','))
+			return false;
+	}
+	return found[0] != '\0';
+}
+
+static void
+judge(struct doctor *d, const struct keyword *k)
+{
+	char wanted[1024], found[1024] = "none";
+
+	if (!doctor_needs_root(d))
+		return;
+	if (d->sshd == NULL) {
+		doctor_skip(d, "sshd does not say what it is configured to do");
+		return;
+	}
+	(void)snprintf(wanted, sizeof(wanted), "%s", k->value != NULL ? k->value : "");
+	if (k->value == NULL && !read_shipped(k->name, wanted, sizeof(wanted))) {
+		doctor_fail(d, SHIPPED " is missing or says nothing of %s", k->name);
+		doctor_mend(d, "%s", doctor_reinstall("keyacct"));
+		return;
+	}
+	(void)host_sshd_value(d->sshd, k->name, 0, found, sizeof(found));
+	if (is_enough(k, found, wanted)) {
+		doctor_ok(d, "%s %s", k->name, found);
+		return;
+	}
+	(k->result == DOCTOR_FAILURE ? doctor_fail : doctor_warn)(
+	    d, "sshd has \"%s %s\" for projects, and not \"%s\": %s", k->name, found, wanted, k->why);
+	mend(d, k, wanted, found);
+}
+
+/* One of the table's rows for each keyword, so that each has its own line. */
+static void
+look_keyword(struct doctor *d)
+{
+	for (size_t i = 0; i < KEYWORDS; i++)
+		if (strcmp(d->check, keywords[i].name) == 0)
+			judge(d, &keywords[i]);
+}
+
+static void
+look_drop_in(struct doctor *d)
+{
+	if (access(DOCTOR_DROP_IN, F_OK) != 0 && d->sshd != NULL &&
+	    host_sshd_is(d->sshd, "AuthorizedKeysCommandUser", "keyacct")) {
+		doctor_ok(d, "sshd has our settings from elsewhere than " DOCTOR_DROP_IN);
+	} else if (access(DOCTOR_DROP_IN, F_OK) != 0) {
+		doctor_fail(d, DOCTOR_DROP_IN " is missing: keyacct is not in service here");
+		doctor_mend(d, "keyacct setup --yes && " DOCTOR_RELOAD);
+	} else if (!doctor_reads_drop_in() && access("/etc/ssh/sshd_config", R_OK) == 0) {
+		doctor_fail(d, "/etc/ssh/sshd_config does not include " DOCTOR_DROP_IN);
+		doctor_mend(
+		    d, "sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config && " DOCTOR_RELOAD);
+	} else if (!is_same_file(DOCTOR_DROP_IN, SHIPPED)) {
+		doctor_warn(d, DOCTOR_DROP_IN " is not as it ships (" SHIPPED ")");
+		doctor_mend(d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && keyacct setup --yes && " DOCTOR_RELOAD);
+	} else if (doctor_must_be_roots(d, DOCTOR_DROP_IN, "what sshd does for projects")) {
+		doctor_ok(d, DOCTOR_DROP_IN " is as it ships");
+	}
+}
+
+const struct doctor_check doctor_keyword_checks[] = {
+    {"drop-in", look_drop_in},
+    {"UsePAM", look_keyword},
+    {"FingerprintHash", look_keyword},
+    {"PubkeyAuthentication", look_keyword},
+    {"AuthorizedKeysCommand", look_keyword},
+    {"AuthorizedKeysCommandUser", look_keyword},
+    {"AuthorizedKeysFile", look_keyword},
+    {"AuthenticationMethods", look_keyword},
+    {"TrustedUserCAKeys", look_keyword},
+    {"ForceCommand", look_keyword},
+    {"PermitTunnel", look_keyword},
+    {"AllowStreamLocalForwarding", look_keyword},
+    {"GatewayPorts", look_keyword},
+    {"PermitUserRC", look_keyword},
+    {NULL, NULL},
+};
