@@ -239,9 +239,8 @@ look_database(struct doctor *d)
 	if (!read_file(d, KA_FILE_NAMES, &names) || !read_file(d, KA_FILE_ACCESS, &full))
 		return;
 	if (names.meta.changes > full.meta.changes) {
-		doctor_fail(
-		    d, "names.mdb is newer than access.mdb, which was restored without it: nothing can be changed");
-		doctor_mend(d, "keyacct --dir %s check --repair", doctor_quote(d->dir));
+		doctor_fail(d, "names.mdb is newer than access.mdb, as if one was put back without the other");
+		doctor_mend(d, "%s", doctor_restore(d));
 	} else if (names.meta.changes < full.meta.changes) {
 		doctor_warn(d, "names.mdb is %llu changes behind access.mdb: the newest projects are no users yet",
 		    (unsigned long long)(full.meta.changes - names.meta.changes));

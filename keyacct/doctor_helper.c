@@ -16,7 +16,16 @@
 
 #define USER "keyacct"
 
-/* sshd 9.2 gives a helper the user's one group, and not those that /etc/group has for it: misc.c, subprocess(). */
+static bool
+is_of(const struct passwd *pw, const struct group *gr)
+{
+	bool found = pw->pw_gid == gr->gr_gid;
+
+	for (char **member = gr->gr_mem; *member != NULL && !found; member++)
+		found = strcmp(*member, pw->pw_name) == 0;
+	return found;
+}
+
 static void
 look_user(struct doctor *d)
 {
@@ -29,11 +38,9 @@ look_user(struct doctor *d)
 		doctor_mend(d, "systemd-sysusers keyacct.conf");
 	} else if (pw->pw_uid == 0) {
 		doctor_fail(d, "the user \"" USER "\" has root's uid: what sshd asks of it runs with every right");
-		doctor_mend(d, "userdel -f " USER " && systemd-sysusers keyacct.conf");
-	} else if (pw->pw_gid != gr->gr_gid) {
-		doctor_fail(d,
-		    "the user \"" USER "\" is of the group %lu and not of \"" USER "\": it cannot read the database",
-		    (unsigned long)pw->pw_gid);
+		doctor_mend(d, "sed -i '/^" USER ":/d' /etc/passwd /etc/shadow && systemd-sysusers keyacct.conf");
+	} else if (!is_of(pw, gr)) {
+		doctor_fail(d, "the user \"" USER "\" is not of the group \"" USER "\": it cannot read the database");
 		doctor_mend(d, "usermod --gid " USER " " USER);
 	} else {
 		doctor_ok(d, "the user \"" USER "\" is there, of the group \"" USER "\"");
@@ -72,14 +79,14 @@ look_helper(struct doctor *d)
 	}
 }
 
-/* Become what sshd makes of itself before it runs the helper, and read what the helper reads. */
+/* Become what sshd makes of itself before it runs the helper (misc.c, subprocess()), and read what the helper reads. */
 static int
 read_as(const struct passwd *pw, const char *dir)
 {
 	static struct ka_access_answer answer;
 	const struct ka_access_question q = {.at_s = 1, .host = ""};
 
-	if (setgroups(1, &pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0 ||
+	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0 ||
 	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)
 		return 2;
 	switch (ka_access_ask(dir, &q, &answer)) {
@@ -124,9 +131,9 @@ mend_reading(struct doctor *d, int status)
 		doctor_mend(d, "chmod o+x %s", doctor_quote(part));
 	else
 		doctor_mend(d,
-		    "chown root:" USER
-		    " %s/private %s/private/access.mdb && chmod 750 %s/private && chmod 640 %s/private/access.mdb",
-		    dir, dir, dir, dir);
+		    "chmod 644 %s/names.mdb && chown root:" USER " %s/private %s/private/access.mdb && "
+		    "chmod 750 %s/private && chmod 640 %s/private/access.mdb",
+		    dir, dir, dir, dir, dir);
 }
 
 static void
@@ -145,17 +152,21 @@ look_helper_reads(struct doctor *d)
 	(void)fflush(NULL);
 	if ((pid = fork()) == 0)
 		_exit(read_as(pw, d->dir));
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	if (pid < 0) {
+		doctor_skip(d, "no process can be started: %s", strerror(errno));
+		return;
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) == 2) {
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == 2) {
 		doctor_fail(d, "nothing can be run as the user \"" USER "\": is uid %lu mapped here?",
 		    (unsigned long)pw->pw_uid);
 		doctor_mend(d, "cat /proc/self/uid_map");
 	} else if (WEXITSTATUS(status) != 0) {
-		doctor_fail(d, "the user \"" USER "\" cannot read %s: nobody gets in", d->access);
+		doctor_fail(d, "the user \"" USER "\" cannot read the database in %s: nobody gets in", d->dir);
 		mend_reading(d, WEXITSTATUS(status));
 	} else {
-		doctor_ok(d, "the helper can read %s", d->access);
+		doctor_ok(d, "the helper can read the database in %s", d->dir);
 	}
 }
 

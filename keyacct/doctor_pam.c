@@ -196,6 +196,7 @@ look_arguments(struct doctor *d)
 	static const char *const types[] = {"account", "session"};
 	static struct stack stack;
 	char want[PATH_MAX + 8];
+	bool found = false;
 
 	(void)snprintf(want, sizeof(want), "dir=%s", d->dir);
 	for (size_t i = 0; i < 2; i++) {
@@ -206,6 +207,7 @@ look_arguments(struct doctor *d)
 
 			if (!is_module(e, OURS))
 				continue;
+			found = true;
 			if (dir == NULL
 				? strcmp(d->dir, KA_DATADIR) == 0
 				: strncmp(dir, want, strlen(want)) == 0 && strchr(BLANKS, dir[strlen(want)]) != NULL)
@@ -215,6 +217,8 @@ look_arguments(struct doctor *d)
 			doctor_mend(d, ANEW);
 		}
 	}
+	if (!found)
+		doctor_skip(d, SERVICE " has no line of ours");
 	doctor_ok(d, OURS " asks the database %s", d->dir);
 }
 

@@ -94,56 +94,56 @@ skips_sshd(struct doctor *d)
 	return d->sshd == NULL;
 }
 
-/* "USER@HOST" limits where from: it is taken for a match, and mentioned. */
+/* "USER@HOST" limits where from. */
 static bool
 matches(const char *pattern, const char *user, bool *by_host)
 {
-	char name[256];
 	const char *host = strrchr(pattern, '@');
+	char name[256];
 
 	(void)snprintf(
 	    name, sizeof(name), "%.*s", host != NULL ? (int)(host - pattern) : (int)strlen(pattern), pattern);
-	if (fnmatch(name, user, FNM_NOESCAPE) != 0)
-		return false;
 	*by_host = host != NULL;
-	return true;
+	return fnmatch(name, user, FNM_NOESCAPE) == 0;
 }
 
-/* Whether the list is there at all, and has the project; ${pattern} is the one that it is in, or the first. */
-static bool
-lists(const struct doctor *d, const char *keyword, bool *is_there, bool *by_host, char pattern[static 256])
-{
-	char value[256];
+/* How a list names the project, whose one group is called as it is. */
+enum listed { LIST_NONE, LIST_OTHERS, LIST_BY_HOST, LIST_NAMED };
 
-	*is_there = *by_host = false;
-	pattern[0] = '\0';
-	/* The project's one group is called as the project. */
+static enum listed
+find_in_list(const struct doctor *d, const char *keyword, char pattern[static 256])
+{
+	enum listed listed = LIST_NONE, one;
+	char value[256];
+	bool by_host;
+
 	for (unsigned i = 0; host_sshd_value(d->sshd, keyword, i, value, sizeof(value)); i++) {
-		if (!*is_there)
-			(void)snprintf(pattern, 256, "%s", value);
-		*is_there = true;
-		if (!matches(value, d->user, by_host))
+		one = !matches(value, d->user, &by_host) ? LIST_OTHERS : by_host ? LIST_BY_HOST : LIST_NAMED;
+		if (one <= listed)
 			continue;
+		listed = one;
 		(void)snprintf(pattern, 256, "%s", value);
-		return true;
 	}
-	return false;
+	return listed;
 }
 
 static void
 judge_allow(struct doctor *d, const char *keyword)
 {
 	struct doctor_place place;
-	bool is_there, by_host, found;
 	char pattern[256];
 
-	found = lists(d, keyword, &is_there, &by_host, pattern);
-	if (!is_there || (found && !by_host))
+	switch (find_in_list(d, keyword, pattern)) {
+	case LIST_NONE:
+	case LIST_NAMED:
 		return;
-	if (found)
+	case LIST_BY_HOST:
 		doctor_warn(d, "%s \"%s\" of sshd lets projects in from some hosts alone", keyword, pattern);
-	else
+		break;
+	case LIST_OTHERS:
 		doctor_fail(d, "%s of sshd leaves projects out: nobody can log in to one", keyword);
+		break;
+	}
 	if (doctor_find_keyword(keyword, NULL, &place))
 		doctor_mend(d, "sed -i '%us/$/ " DOCTOR_PATTERN "/' %s && " DOCTOR_RELOAD, place.line,
 		    doctor_quote(place.path));
@@ -171,13 +171,13 @@ static void
 judge_deny(struct doctor *d, const char *keyword)
 {
 	struct doctor_place place;
-	bool is_there, by_host;
 	char pattern[256];
+	enum listed listed = find_in_list(d, keyword, pattern);
 
-	if (!lists(d, keyword, &is_there, &by_host, pattern))
+	if (listed != LIST_BY_HOST && listed != LIST_NAMED)
 		return;
-	doctor_fail(
-	    d, "%s \"%s\" of sshd keeps %s out%s", keyword, pattern, d->user, by_host ? " from some hosts" : "");
+	doctor_fail(d, "%s \"%s\" of sshd keeps %s out%s", keyword, pattern, d->user,
+	    listed == LIST_BY_HOST ? " from some hosts" : "");
 	if (doctor_find_keyword(keyword, pattern, &place))
 		mend_deny(d, &place, pattern);
 }

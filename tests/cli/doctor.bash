@@ -57,7 +57,8 @@ as_before() {
 	done
 	rm -rf $database /run/units
 	cp -a $healthy/database $database
-	chmod 755 / /var /var/lib /usr /usr/libexec /etc
+	chmod 755 /var/lib /usr/libexec
+	chown root:root /usr/libexec
 	project=$(cat /root/project)
 	db=$database
 }

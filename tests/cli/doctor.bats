@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # needs: sshd
+# shellcheck disable=SC2034,SC2154
 # keyacct doctor: the walk itself: its lines, its status, and how far it gets when half of the host is missing.
 load doctor.bash
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # needs: sshd
+# shellcheck disable=SC2034,SC2154
 # keyacct doctor: is a project a user of the host, and do uids belong to projects alone? Each check broken once.
 load doctor.bash
 
@@ -226,7 +227,7 @@ setup() {
 @test "uid-useradd: it hands out what projects get" {
 	for limit in UID_MAX GID_MAX SUB_UID_MAX SUB_GID_MAX; do
 		as_before
-		sed -i "/^[[:space:]]*$limit[[:space:]]/d" /etc/login.defs
+		sed -i "/^[[:space:]]*${limit}[[:space:]]/d" /etc/login.defs
 		echo "$limit		1879048191" >>/etc/login.defs
 		ask
 		same "" "$(complaints)"
