@@ -184,10 +184,9 @@ run_doctor(struct cli *cli)
 	enum ka_result r;
 
 	d.root = geteuid() == 0;
-	d.named = cli->nargs > 0;
 	(void)snprintf(access_path, sizeof(access_path), "%s/%s", d.dir, ka_table_file_name(KA_FILE_ACCESS));
 	(void)snprintf(names, sizeof(names), "%s/%s", d.dir, ka_table_file_name(KA_FILE_NAMES));
-	if ((r = doctor_find_project(&d, d.named ? cli->args[0] : NULL, &err)) != KA_OK)
+	if ((r = doctor_find_project(&d, cli->nargs > 0 ? cli->args[0] : NULL, &err)) != KA_OK)
 		return cli_fail(cli, r, &err);
 	if (d.root)
 		d.sshd_result = host_sshd_ask(d.user, "localhost", "127.0.0.1", &d.sshd, &d.sshd_err);

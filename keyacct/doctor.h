@@ -26,7 +26,6 @@ struct doctor {
 	const struct cli *cli;
 	const char *dir;
 	bool root;          /* nothing is hidden */
-	bool named;         /* the project was asked for */
 	const char *access; /* its path in ${dir}, and names.mdb's */
 	const char *names;
 	/* the project that would log in */

@@ -2,6 +2,7 @@
  * keyacct doctor: the database as it lies on the disk: who may read and write what, and does it fit together?
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,7 +82,7 @@ judge_item(struct doctor *d, const struct item *item, gid_t helpers)
 
 	(void)snprintf(path, sizeof(path), "%s%s", d->dir, item->name);
 	/* The directory itself may be on another disk. */
-	if ((item->name[0] == '\0' ? stat : lstat)(path, &st) != 0) {
+	if (fstatat(AT_FDCWD, path, &st, item->name[0] == '\0' ? 0 : AT_SYMLINK_NOFOLLOW) != 0) {
 		judge_missing(d, item, path);
 		return;
 	}

@@ -123,12 +123,9 @@ is_enough(const struct keyword *k, const char *found, const char *wanted)
 	if (strcasecmp(k->name, "AuthenticationMethods") != 0)
 		return strcasecmp(found, wanted) == 0;
 	(void)snprintf(lists, sizeof(lists), "%s", found);
-	for (char *list = strtok_r(lists, " ", &rest); list != NULL; list = strtok_r(NULL, " ", &rest)) {
-		const char *at = strstr(list, wanted);
-
-		if (at == NULL || (at > list && at[-1] != ','))
+	for (char *list = strtok_r(lists, " ", &rest); list != NULL; list = strtok_r(NULL, " ", &rest))
+		if (strstr(list, wanted) == NULL)
 			return false;
-	}
 	return found[0] != '\0';
 }
 

@@ -2,7 +2,6 @@
  * keyacct doctor: is a project a user of this host? nsswitch.conf, the module, what glibc answers, and who answers
  * instead.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <nss.h>
 #include <pwd.h>

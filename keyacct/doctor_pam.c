@@ -6,11 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "keyacct/doctor.h"
-#include "keyacct/run.h"
 
 #define SERVICE "/etc/pam.d/sshd"
 #define OURS    "pam_keyacct.so"

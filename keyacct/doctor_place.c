@@ -1,7 +1,6 @@
 /*
  * Where something stands in sshd's configuration: "sshd -T" says what holds, and not why.
  */
-#include <ctype.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>

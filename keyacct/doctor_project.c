@@ -2,7 +2,6 @@
  * keyacct doctor: whose login is walked, and what is the project's own: its state, shell and home.
  */
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -52,9 +52,13 @@ projects='????????????????????????????????'
 	sed -i '1i Port 2222' $main
 	finds sshd-listens failure "nobody listens on port 2222"
 	as_before
+	# A connection that is open says nothing of new ones.
+	exec 8<>/dev/tcp/127.0.0.1/22
+	read -r -u 8 banner
 	kill "$(cat /run/sshd.pid)"
 	until [ ! -e /run/sshd.pid ]; do :; done
 	finds sshd-listens failure "nobody listens on port 22: \"Connection refused\""
+	exec 8>&-
 	mends sshd-listens
 }
 
