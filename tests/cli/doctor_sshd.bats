@@ -283,9 +283,6 @@ overrides() {
 	chgrp games $database/private
 	finds "helper-reads files" failure "cannot read the database in $database: nobody gets in"
 	mends helper-reads
-	chmod 600 $database/names.mdb
-	finds "helper-reads files" failure "nobody gets in"
-	mends helper-reads
 	chmod 600 $database/private/access.mdb
 	finds "helper-reads files" failure "nobody gets in"
 	mends helper-reads
