@@ -249,8 +249,8 @@ run_explain(struct cli *cli)
 	if (r != KA_OK)
 		return cli_fail(cli, r, &err);
 	if ((r = ka_access_ask(cli->dir, &q, &answer)) != KA_OK) {
-		r = ka_result_fail(&err, r == KA_CONFLICT || r == KA_INVALID ? KA_CORRUPT : r, "%s/%s is %s: nobody gets in", cli->dir,
-		    ka_table_file_name(answer.file), ka_logline_trouble(r));
+		r = ka_result_fail(&err, r == KA_CONFLICT || r == KA_INVALID ? KA_CORRUPT : r,
+		    "%s/%s is %s: nobody gets in", cli->dir, ka_table_file_name(answer.file), ka_logline_trouble(r));
 		return cli_fail(cli, r, &err);
 	}
 	if (cli->json)
