@@ -37,6 +37,7 @@ hears() {
 }
 hears_nothing() { refute grep -qF "$TEXT" "$D/$1.out"; }
 session_of() { keyacct --json who --account $1 | jq -r '.[0].id'; }
+# shellcheck disable=SC2010 # names are numbers
 terminal_of() { ls /dev/pts | grep -x '[0-9]*'; }
 
 @test "the text is read on the terminal before the connection closes; a neighbour on another terminal reads nothing" {

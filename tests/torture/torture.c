@@ -329,8 +329,8 @@ import_batch(void)
 
 	t.batches++;
 	for (int i = 0; i < BATCH; i++)
-		at += (size_t)snprintf(
-		    lines + at, sizeof(lines) - at, "{\"type\":\"account\",\"handle\":\"batch-%u-%d\"}\n", t.batches, i);
+		at += (size_t)snprintf(lines + at, sizeof(lines) - at,
+		    "{\"type\":\"account\",\"handle\":\"batch-%u-%d\"}\n", t.batches, i);
 	status = run_and_kill(start((const char *const[]){"import", "-", NULL}, lines));
 	open_store(&store);
 	for (int i = 0; i < BATCH; i++) {
