@@ -65,9 +65,9 @@ struct cli {
 
 /* The tables of verbs, one in each noun's file. */
 extern const struct cli_verb account_verbs[], audit_verbs[], authorized_keys_verbs[], backup_verbs[], changes_verbs[],
-    check_verbs[], config_verbs[], doctor_verbs[], drain_verbs[], explain_verbs[], export_verbs[], group_verbs[], import_verbs[],
-    init_verbs[], key_verbs[], member_verbs[], project_verbs[], restore_verbs[], session_verbs[], setup_verbs[],
-    ssh_config_verbs[], sweep_verbs[], who_verbs[];
+    check_verbs[], config_verbs[], doctor_verbs[], drain_verbs[], explain_verbs[], export_verbs[], group_verbs[],
+    import_verbs[], init_verbs[], key_verbs[], member_verbs[], project_verbs[], restore_verbs[], session_verbs[],
+    setup_verbs[], ssh_config_verbs[], sweep_verbs[], who_verbs[];
 
 /**
  * cli_parse(cli, argc, argv):

@@ -192,11 +192,10 @@ static bool
 read_file(struct doctor *d, enum ka_file file, struct reading *reading)
 {
 	char path[PATH_MAX];
-	enum ka_result r;
 
 	*reading = (struct reading){.file = file};
 	(void)snprintf(path, sizeof(path), "%s/%s", d->dir, ka_table_file_name(file));
-	switch (r = ka_view_read(path, read_rows, reading)) {
+	switch (ka_view_read(path, read_rows, reading)) {
 	case KA_OK:
 		return true;
 	case KA_BUSY:

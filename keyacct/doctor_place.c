@@ -61,7 +61,7 @@ find_in_include(const struct search *s, char *patterns, bool in_match, unsigned 
 static bool
 is_it(const struct search *s, const char *word, const char *value)
 {
-	return s->keyword != NULL && strcasecmp(word, s->keyword) == 0 &&
+	return s->keyword != NULL && s->place != NULL && strcasecmp(word, s->keyword) == 0 &&
 	       (s->value == NULL || strcasestr(value, s->value) != NULL);
 }
 

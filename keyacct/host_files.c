@@ -214,8 +214,10 @@ add_before(const char *text, bool (*is)(const char *), const char *lines, const 
 	const char *first = first_line(text, is);
 
 	*new = NULL;
-	if (first == NULL)
-		return ka_result_fail(err, KA_CONFLICT, "it has no %s, before which ours belong", missing);
+	if (first == NULL) {
+		(void)ka_result_fail(err, KA_CONFLICT, "it has no %s, before which ours belong", missing);
+		return KA_CONFLICT;
+	}
 	return splice(text, (size_t)(first - text), 0, lines, new, err);
 }
 

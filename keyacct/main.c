@@ -15,10 +15,10 @@
 #include "keyacct/cli.h"
 #include "keyacct/cutoff.h"
 
-static const struct cli_verb *const nouns[] = {init_verbs, setup_verbs, doctor_verbs, account_verbs, project_verbs, member_verbs,
-    group_verbs, key_verbs, explain_verbs, ssh_config_verbs, authorized_keys_verbs, session_verbs, who_verbs,
-    sweep_verbs, config_verbs, audit_verbs, import_verbs, export_verbs, backup_verbs, restore_verbs, check_verbs,
-    changes_verbs, drain_verbs};
+static const struct cli_verb *const nouns[] = {init_verbs, setup_verbs, doctor_verbs, account_verbs, project_verbs,
+    member_verbs, group_verbs, key_verbs, explain_verbs, ssh_config_verbs, authorized_keys_verbs, session_verbs,
+    who_verbs, sweep_verbs, config_verbs, audit_verbs, import_verbs, export_verbs, backup_verbs, restore_verbs,
+    check_verbs, changes_verbs, drain_verbs};
 
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 
