@@ -61,7 +61,7 @@ find_in_include(const struct search *s, char *patterns, bool in_match, unsigned 
 static bool
 is_it(const struct search *s, const char *word, const char *value)
 {
-	return s->keyword != NULL && s->place != NULL && strcasecmp(word, s->keyword) == 0 &&
+	return s->keyword != NULL && strcasecmp(word, s->keyword) == 0 &&
 	       (s->value == NULL || strcasestr(value, s->value) != NULL);
 }
 
@@ -83,7 +83,7 @@ find_in_file(const struct search *s, const char *path, bool in_match, unsigned d
 			in_match = strcasecmp(value, "all") != 0;
 		if (strcasecmp(word, "Include") == 0) {
 			found = find_in_include(s, value, in_match, depth);
-		} else if (is_it(s, word, value)) {
+		} else if (s->place != NULL && is_it(s, word, value)) {
 			found = true;
 			s->place->line = n;
 			s->place->in_match = in_match;
