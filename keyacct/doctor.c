@@ -35,7 +35,7 @@ json_line(const char *text)
 	return json_string(clean);
 }
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 say(struct doctor *d, enum doctor_result result, const char *format, va_list args)
 {
 	char text[LINE_MAX_LEN];
