@@ -81,6 +81,7 @@ main(int argc, char **argv)
 	/* A row of uids is read to the byte: what is added there is a bit alone. */
 	rewrite(txn, KA_TABLE_NAME, compatible ? 0x11 : 0x02, compatible ? 7 : 0);
 	rewrite(txn, KA_TABLE_NAME_UID, compatible ? 0x21 : 0x02, 0);
+	rewrite(txn, KA_TABLE_META, compatible ? 0x11 : 0x02, compatible ? 7 : 0);
 	if (compatible)
 		check(mdb_dbi_open(txn, "added", MDB_CREATE, &dbi));
 	check(mdb_txn_commit(txn));
