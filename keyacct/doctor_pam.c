@@ -16,9 +16,11 @@
 #define BLANKS  " \t"
 
 /* Takes every line of ours out, also changed ones; setup puts the shipped ones in where they belong. */
-#define ANEW                                                                                                           \
-	"sed -i -e '/^# keyacct: /,+1d' -e '/pam_keyacct\\.so/d' -e '/pam_succeed_if\\.so quiet user =~ ?\\{32\\}/d' " \
-	"-e '/pam_mkhomedir\\.so silent umask=0077$/d' " SERVICE " && keyacct setup --yes"
+#define ANEW                                                                                                       \
+	"sed -i -E -e '/^# keyacct:/,/^([^#]|$)/{/^#/d}' -e '/pam_keyacct\\.so/d' -e '/pam_succeed_if\\.so quiet " \
+	"user =~ \\?{32}$/d' "                                                                                     \
+	"-e '/pam_mkhomedir\\.so silent umask=0077$/d' -e '/^account optional +pam_permit\\.so$/d' " SERVICE      \
+	" && keyacct setup --yes"
 
 /* One line of a stack. */
 struct entry {
