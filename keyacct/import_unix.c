@@ -217,6 +217,34 @@ import_user(struct import *im, const struct ka_account *owner, char *const field
 	return owner != NULL ? add_owner(im, &project, owner, err) : KA_OK;
 }
 
+/* A project's group has its uid. Files with another group's number would be the next project's that gets this number.
+ */
+static enum ka_result
+check_group(char *const fields[static PASSWD_FIELDS], uint32_t uid, struct ka_error *err)
+{
+	unsigned long gid;
+	char *end;
+
+	gid = strtoul(fields[GID], &end, 10);
+	if (fields[GID][0] < '0' || fields[GID][0] > '9' || *end != '\0' || gid > UINT32_MAX)
+		return ka_result_fail(err, KA_INVALID, "the gid \"%.20s\" is no number", fields[GID]);
+	if (gid == uid || !ka_record_uid_ok((uint32_t)gid))
+		return KA_OK;
+	return ka_result_fail(err, KA_CONFLICT,
+	    "the group of \"%.80s\" is %lu, and a project's is its uid, %u: another project could get the files of "
+	    "that "
+	    "group. Give them the project's ('find HOME -xdev -gid %lu -exec chgrp -h %u {} +'), and write %u into the "
+	    "line's fourth field",
+	    fields[NAME], gid, uid, gid, uid, uid);
+}
+
+/* Root and the system's own users stay where they are, and so does the one that sshd's helper runs as. */
+static bool
+is_systems(const char *name, unsigned long uid)
+{
+	return !ka_record_uid_ok((uint32_t)uid) || strcmp(name, "keyacct") == 0;
+}
+
 enum ka_result
 import_passwd(struct import *im, const struct ka_account *owner, const char *line, enum import_outcome *outcome,
     struct ka_error *err)
@@ -238,9 +266,9 @@ import_passwd(struct import *im, const struct ka_account *owner, const char *lin
 	uid = strtoul(fields[UID], &end, 10);
 	if (fields[UID][0] < '0' || fields[UID][0] > '9' || *end != '\0' || uid > UINT32_MAX)
 		r = ka_result_fail(err, KA_INVALID, "the uid \"%.20s\" is no number", fields[UID]);
-	else if (!ka_record_uid_ok((uint32_t)uid))
-		r = KA_OK; /* root and the system's own users stay where they are */
-	else
+	else if (is_systems(fields[NAME], uid))
+		r = KA_OK;
+	else if ((r = check_group(fields, (uint32_t)uid, err)) == KA_OK)
 		r = import_user(im, owner, fields, (uint32_t)uid, outcome, err);
 out:
 	free(copy);

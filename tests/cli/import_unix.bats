@@ -235,6 +235,16 @@ of_key() { value "$2" key show "$(print_of "$(pub "$1")")" --account owner; }
 	k export | jq -es 'length > 5'
 }
 
+@test "a group that is not the user's own number is refused: its files could become another project's" {
+	passwd "1 0 0 0 2" < <(printf '%s\n' a:x:5001:5002::/home/a:/bin/sh b:x:5002:100::/home/b:/bin/sh c:x:5003:x::/home/c:/bin/sh)
+	[[ $stderr == *"chgrp -h 5001"* ]]
+	passwd "1 0 0 0 0" <<<"a:x:5001:5001::/home/a:/bin/sh"
+}
+
+@test "the user of sshd's helper stays what it is" {
+	passwd "0 0 0 0 0" <<<"keyacct:x:5001:5001::/nonexistent:/usr/sbin/nologin"
+}
+
 @test "as long as the host has the user, or a group of that number, the line is refused" {
 	useradd --no-create-home --uid 5001 local
 	before=$(k export)
