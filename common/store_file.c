@@ -136,6 +136,8 @@ ka_store_file_open(const char *path, enum ka_file kind, bool write, struct ka_st
 	f->write = write;
 	(void)snprintf(f->path, sizeof(f->path), "%s", path);
 	/* liblmdb creates a file that is missing, and takes one without a byte for a new one. */
+	if (stat(path, &st) != 0 && errno == ENOENT && kind == KA_FILE_NAMES)
+		return ka_result_fail(err, KA_UNAVAIL, "%s is missing: 'keyacct check --repair' makes it anew", path);
 	if (stat(path, &st) != 0)
 		return ka_store_file_failed(err, errno, path);
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)

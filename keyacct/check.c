@@ -47,7 +47,11 @@ found(void *arg, const struct ka_finding *finding)
 static void
 add_file(struct checking *c, enum ka_file file, bool mended)
 {
-	add(c, ka_table_file_name(file), NULL, c->sound[file].err.text, mended);
+	const char *way = !mended && file != KA_FILE_ACCESS ? "; 'keyacct check --repair' makes it anew" : "";
+	struct ka_error text;
+
+	(void)ka_result_fail(&text, KA_OK, "%.400s%s", c->sound[file].err.text, way);
+	add(c, ka_table_file_name(file), NULL, text.text, mended);
 }
 
 /* Each file by itself, to the last page. */
