@@ -1,9 +1,12 @@
 #include "common/access.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static const struct {
 	const char *name, *text;
@@ -453,12 +456,24 @@ read_file(const char *dir, enum ka_file file, enum ka_result (*read)(struct ka_v
 /* names.mdb first: a commit in between can only make access.mdb newer. Who may not read it has nothing to compare, and
  * whose NSS may not finds no project to ask about. */
 static enum ka_result
+read_projected(const char *dir, uint64_t *projected)
+{
+	char path[PATH_MAX];
+	enum ka_result r = read_file(dir, KA_FILE_NAMES, read_changes, projected);
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, ka_table_file_name(KA_FILE_NAMES));
+	if (r == KA_UNAVAIL && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0 && (errno == ENOENT || errno == EACCES))
+		return KA_OK;
+	return r;
+}
+
+static enum ka_result
 ask(const char *dir, struct asking *a)
 {
 	enum ka_result r;
 
 	a->answer->file = KA_FILE_NAMES;
-	if ((r = read_file(dir, KA_FILE_NAMES, read_changes, &a->projected)) != KA_OK && r != KA_UNAVAIL)
+	if ((r = read_projected(dir, &a->projected)) != KA_OK)
 		return r;
 	a->answer->file = KA_FILE_ACCESS;
 	return read_file(dir, KA_FILE_ACCESS, walk, a);

@@ -70,21 +70,22 @@ expect(struct check *c, enum ka_table table, const void *key, size_t keylen, con
 	return r;
 }
 
-/* Is there such a row, and does it read? */
+/* Is there no such row? One that cannot be read is there: a backup may bring it back, with all that refers to it. */
 static bool
-has(struct check *c, enum ka_table table, const void *key, size_t keylen)
+lacks(struct check *c, enum ka_table table, const void *key, size_t keylen)
 {
 	struct ka_row row;
 
-	return ka_store_get(c->store, table, key, keylen, &row) == KA_OK;
+	return ka_store_get(c->store, table, key, keylen, &row) == KA_NOTFOUND;
 }
 
 static bool
-has_project(struct check *c, const uint8_t id[static KA_UUID_LEN])
+lacks_project(struct check *c, const uint8_t id[static KA_UUID_LEN])
 {
 	struct ka_project project;
+	enum ka_result r = ka_catalog_get_project(c->store, id, &project);
 
-	return ka_catalog_get_project(c->store, id, &project) == KA_OK && project.state != KA_PROJECT_DELETED;
+	return r == KA_NOTFOUND || (r == KA_OK && project.state == KA_PROJECT_DELETED);
 }
 
 static enum ka_result
@@ -140,11 +141,15 @@ check_account(struct check *c, const struct ka_row *row)
 static enum ka_result
 check_handle(struct check *c, const struct ka_row *row)
 {
+	enum ka_result r = KA_NOTFOUND;
 	struct ka_account account;
 
-	if (row->len == KA_UUID_LEN && ka_catalog_get_account(c->store, row->payload, &account) == KA_OK &&
-	    strlen(account.handle) == row->keylen && memcmp(account.handle, row->key, row->keylen) == 0)
-		return KA_OK;
+	if (row->len == KA_UUID_LEN)
+		r = ka_catalog_get_account(c->store, row->payload, &account);
+	/* As long as the account cannot be read, nobody else may be called so. */
+	if (r == KA_CORRUPT || r == KA_UNAVAIL ||
+	    (r == KA_OK && strlen(account.handle) == row->keylen && memcmp(account.handle, row->key, row->keylen) == 0))
+		return r == KA_UNAVAIL ? r : KA_OK;
 	return drop(c, KA_TABLE_HANDLE, row, true, "is no account's handle");
 }
 
@@ -158,8 +163,8 @@ check_member(struct check *c, const struct ka_row *row)
 		tell(c, KA_TABLE_MEMBER, row, false, "cannot be read: remove the member and add it again");
 		return KA_OK;
 	}
-	if (!has_project(c, member.project) ||
-	    !has(c, member.kind == KA_SUBJECT_GROUP ? KA_TABLE_GROUP : KA_TABLE_ACCOUNT, member.subject, KA_UUID_LEN))
+	if (lacks_project(c, member.project) ||
+	    lacks(c, member.kind == KA_SUBJECT_GROUP ? KA_TABLE_GROUP : KA_TABLE_ACCOUNT, member.subject, KA_UUID_LEN))
 		return drop(c, KA_TABLE_MEMBER, row, false, "has no project, account or group");
 	ka_table_member_of_key(member.project, member.kind, member.subject, key);
 	return expect(c, KA_TABLE_MEMBER_OF, key, sizeof(key), "", 0);
@@ -172,7 +177,7 @@ check_member_of(struct check *c, const struct ka_row *row)
 
 	if (row->keylen == KA_MEMBER_KEY_LEN) {
 		ka_table_member_key(row->key + 1 + KA_UUID_LEN, (enum ka_subject)row->key[0], row->key + 1, key);
-		if (has(c, KA_TABLE_MEMBER, key, sizeof(key)))
+		if (!lacks(c, KA_TABLE_MEMBER, key, sizeof(key)))
 			return KA_OK;
 	}
 	return drop(c, KA_TABLE_MEMBER_OF, row, true, "is no membership");
@@ -207,7 +212,7 @@ check_key(struct check *c, const struct ka_row *row)
 		tell(c, KA_TABLE_KEY, row, false, "cannot be read: restore it from a backup");
 		return KA_OK;
 	}
-	if (!has(c, KA_TABLE_ACCOUNT, key.account, KA_UUID_LEN))
+	if (lacks(c, KA_TABLE_ACCOUNT, key.account, KA_UUID_LEN))
 		return drop(c, KA_TABLE_KEY, row, false, "has no account");
 	ka_table_key_of_key(key.sha256, key.account, full);
 	if ((r = expect(c, KA_TABLE_KEY_OF, full, sizeof(full), "", 0)) != KA_OK)
@@ -226,14 +231,25 @@ check_key_of(struct check *c, const struct ka_row *row)
 	return drop(c, KA_TABLE_KEY_OF, row, true, "is no registration");
 }
 
+/* Is it certain that the row of KA_TABLE_REACH gives no access? */
+static bool
+is_stray_reach(struct check *c, const struct ka_row *row)
+{
+	struct ka_key key;
+	enum ka_result r;
+
+	if (row->keylen != KA_REACH_KEY_LEN)
+		return true;
+	r = ka_catalog_get_registration(c->store, row->key, row->key + KA_SHA256_LEN, &key);
+	if (r == KA_NOTFOUND || (r == KA_OK && !key.named))
+		return true;
+	return r == KA_OK && ka_catalog_is_member(c->store, row->key + KA_KEY_KEY_LEN, key.account) == KA_NOTFOUND;
+}
+
 static enum ka_result
 check_reach(struct check *c, const struct ka_row *row)
 {
-	struct ka_key key;
-
-	if (row->keylen == KA_REACH_KEY_LEN &&
-	    ka_catalog_get_registration(c->store, row->key, row->key + KA_SHA256_LEN, &key) == KA_OK && key.named &&
-	    ka_catalog_is_member(c->store, row->key + KA_KEY_KEY_LEN, key.account) == KA_OK)
+	if (!is_stray_reach(c, row))
 		return KA_OK;
 	return drop(
 	    c, KA_TABLE_REACH, row, false, "has no key for single projects, or its account is not in the project");
@@ -254,11 +270,14 @@ check_group(struct check *c, const struct ka_row *row)
 static enum ka_result
 check_group_name(struct check *c, const struct ka_row *row)
 {
+	enum ka_result r = KA_NOTFOUND;
 	struct ka_group group;
 
-	if (row->len == KA_UUID_LEN && ka_catalog_get_group(c->store, row->payload, &group) == KA_OK &&
-	    strlen(group.name) == row->keylen && memcmp(group.name, row->key, row->keylen) == 0)
-		return KA_OK;
+	if (row->len == KA_UUID_LEN)
+		r = ka_catalog_get_group(c->store, row->payload, &group);
+	if (r == KA_CORRUPT || r == KA_UNAVAIL ||
+	    (r == KA_OK && strlen(group.name) == row->keylen && memcmp(group.name, row->key, row->keylen) == 0))
+		return r == KA_UNAVAIL ? r : KA_OK;
 	return drop(c, KA_TABLE_GROUP_NAME, row, true, "is no group's name");
 }
 
@@ -267,8 +286,8 @@ check_group_member(struct check *c, const struct ka_row *row)
 {
 	uint8_t key[KA_PAIR_KEY_LEN];
 
-	if (row->keylen != KA_PAIR_KEY_LEN || !has(c, KA_TABLE_GROUP, row->key, KA_UUID_LEN) ||
-	    !has(c, KA_TABLE_ACCOUNT, row->key + KA_UUID_LEN, KA_UUID_LEN))
+	if (row->keylen != KA_PAIR_KEY_LEN || lacks(c, KA_TABLE_GROUP, row->key, KA_UUID_LEN) ||
+	    lacks(c, KA_TABLE_ACCOUNT, row->key + KA_UUID_LEN, KA_UUID_LEN))
 		return drop(c, KA_TABLE_GROUP_MEMBER, row, false, "has no group or account");
 	ka_table_pair_key(row->key + KA_UUID_LEN, row->key, key);
 	return expect(c, KA_TABLE_GROUP_OF, key, sizeof(key), "", 0);
@@ -281,7 +300,7 @@ check_group_of(struct check *c, const struct ka_row *row)
 
 	if (row->keylen == KA_PAIR_KEY_LEN) {
 		ka_table_pair_key(row->key + KA_UUID_LEN, row->key, key);
-		if (has(c, KA_TABLE_GROUP_MEMBER, key, sizeof(key)))
+		if (!lacks(c, KA_TABLE_GROUP_MEMBER, key, sizeof(key)))
 			return KA_OK;
 	}
 	return drop(c, KA_TABLE_GROUP_OF, row, true, "is no membership in a group");
@@ -309,7 +328,7 @@ check_name(struct check *c, const struct ka_row *row)
 	enum ka_result r;
 	size_t len;
 
-	if (has(c, KA_TABLE_PROJECT, row->key, row->keylen))
+	if (!lacks(c, KA_TABLE_PROJECT, row->key, row->keylen))
 		return KA_OK;
 	if ((r = ka_catalog_get_project(c->store, row->key, &project)) != KA_NOTFOUND)
 		return r == KA_UNAVAIL ? r : KA_OK; /* told with the projects */

@@ -125,9 +125,44 @@ ka_store_file_open_tables(struct ka_store_file *f, unsigned flags)
 	return rc;
 }
 
+static enum ka_result
+distrust(const char *path, const struct stat *st, struct ka_error *err)
+{
+	if (S_ISLNK(st->st_mode))
+		return ka_result_fail(
+		    err, KA_CORRUPT, "%s is a link, and could lead anywhere: put the file itself there", path);
+	return ka_result_fail(err, KA_CORRUPT,
+	    "%s is not this user's alone to write (owner %u, mode %04o), so nobody can tell what is in it: look at it, "
+	    "or "
+	    "restore it from a backup; then 'chown root' and 'chmod go-w'",
+	    path, (unsigned)st->st_uid, (unsigned)(st->st_mode & 07777));
+}
+
+enum ka_result
+ka_store_file_check_trust(const char *path, struct ka_error *err)
+{
+	char directory[PATH_MAX], lock[PATH_MAX + 8];
+	struct stat st;
+
+	(void)snprintf(directory, sizeof(directory), "%s", path);
+	(void)snprintf(lock, sizeof(lock), "%s-lock", path);
+	if (strrchr(directory, '/') != NULL)
+		*strrchr(directory, '/') = '\0';
+	/* The directory may be reached by a link: who can write its place is not asked, as everywhere on a host. */
+	if (stat(directory[0] != '\0' ? directory : "/", &st) == 0 && !ka_table_is_trusted(st.st_uid, st.st_mode))
+		return distrust(directory, &st, err);
+	if (lstat(path, &st) == 0 && (S_ISLNK(st.st_mode) || !ka_table_is_trusted(st.st_uid, st.st_mode)))
+		return distrust(path, &st, err);
+	if (lstat(lock, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_nlink != 1 || (st.st_mode & 077) != 0 ||
+					 !ka_table_is_trusted(st.st_uid, st.st_mode)))
+		return distrust(lock, &st, err);
+	return KA_OK;
+}
+
 enum ka_result
 ka_store_file_open(const char *path, enum ka_file kind, bool write, struct ka_store_file *f, struct ka_error *err)
 {
+	enum ka_result r;
 	struct stat st;
 	int rc, dead;
 
@@ -142,13 +177,8 @@ ka_store_file_open(const char *path, enum ka_file kind, bool write, struct ka_st
 		return ka_store_file_failed(err, errno, path);
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		return ka_store_file_failed(err, MDB_INVALID, path);
-	/* Whoever writes what liblmdb has mapped can do more than change rows. */
-	if (!ka_table_is_trusted(st.st_uid, st.st_mode))
-		return ka_result_fail(err, KA_CORRUPT,
-		    "%s is not root's alone to write (owner %u, mode %04o), so nobody can tell what is in it: look at "
-		    "it, or "
-		    "restore it from a backup; then 'chown root' and 'chmod go-w'",
-		    path, (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777));
+	if ((r = ka_store_file_check_trust(path, err)) != KA_OK)
+		return r;
 	if ((rc = ka_store_file_open_env(path, write ? 0 : MDB_RDONLY, &f->env)) != 0) {
 		f->failed = rc;
 		return ka_store_file_failed(err, rc, path);

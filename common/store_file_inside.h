@@ -12,6 +12,14 @@
 #define KA_NO_TABLE 0U
 
 /**
+ * ka_store_file_check_trust(path, err):
+ * Is ${path}, and what liblmdb opens beside it, this user's alone to write, and no link? liblmdb maps both files, makes
+ * the lock file where there is none, and follows links.
+ * Returns KA_OK, also when there is no such file; KA_CORRUPT.
+ */
+enum ka_result ka_store_file_check_trust(const char *path, struct ka_error *err);
+
+/**
  * ka_store_file_open_env(path, flags, env):
  * Open ${path} the way all our files are. Returns 0 or LMDB's error code; ${env} is NULL then.
  */

@@ -139,6 +139,7 @@ ka_store_file_copy(const char *from, const char *to, bool compact, void (*tell)(
     struct ka_error *err)
 {
 	MDB_env *env = NULL;
+	enum ka_result r;
 	struct stat st;
 	int rc, fd;
 
@@ -147,6 +148,8 @@ ka_store_file_copy(const char *from, const char *to, bool compact, void (*tell)(
 		return ka_store_file_failed(err, errno, from);
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		return ka_store_file_failed(err, MDB_INVALID, from);
+	if ((r = ka_store_file_check_trust(from, err)) != KA_OK)
+		return r;
 	if ((rc = ka_store_file_open_env(from, MDB_RDONLY, &env)) != 0)
 		return ka_store_file_failed(err, rc, from);
 	if ((fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0) {

@@ -1,5 +1,7 @@
 #include "common/table.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,6 +43,9 @@ static const enum ka_table in_access[] = {KA_TABLE_PROJECT, KA_TABLE_UID, KA_TAB
 static const enum ka_table in_names[] = {KA_TABLE_META, KA_TABLE_NAME, KA_TABLE_NAME_UID};
 static const enum ka_table in_usage[] = {KA_TABLE_KEY_USE, KA_TABLE_PROJECT_USE, KA_TABLE_DRAINED};
 
+/* What the kernel shows for the owner of a file who has no number in the process's user namespace. */
+#define NOBODYS_UID 65534
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 const char *
@@ -49,10 +54,30 @@ ka_table_file_name(enum ka_file file)
 	return file_names[file];
 }
 
+/* Do all users of the host have their own numbers in this process? */
+static bool
+sees_all_users(void)
+{
+	unsigned long inside, outside, count;
+	char text[128];
+	ssize_t n;
+	int fd;
+
+	if ((fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC)) < 0)
+		return true;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return sscanf(text, "%lu %lu %lu", &inside, &outside, &count) != 3 ||
+	       (inside == 0 && outside == 0 && count == UINT32_MAX);
+}
+
 bool
 ka_table_is_trusted(uid_t uid, mode_t mode)
 {
-	return (uid == 0 || uid == geteuid() || uid == 65534) && (mode & (S_IWGRP | S_IWOTH)) == 0;
+	if ((mode & (S_IWGRP | S_IWOTH)) != 0)
+		return false;
+	return uid == 0 || uid == geteuid() || (uid == NOBODYS_UID && !sees_all_users());
 }
 
 const enum ka_table *

@@ -92,7 +92,8 @@ const enum ka_table *ka_table_list(enum ka_file file, size_t *n);
 /**
  * ka_table_is_trusted(uid, mode):
  * May what a file of this owner and mode says be believed? It is root's, or belongs to who asks, and nobody else can
- * write it. In a user namespace, files of users that it does not know belong to 65534 (user_namespaces(7)).
+ * write it. In a user namespace, files of users that it does not know belong to 65534 (user_namespaces(7)): there, and
+ * nowhere else, such a file is taken for root's.
  */
 bool ka_table_is_trusted(uid_t uid, mode_t mode);
 

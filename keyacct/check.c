@@ -9,6 +9,7 @@
 #include "common/sound.h"
 #include "common/usage.h"
 #include "keyacct/cli.h"
+#include "keyacct/cutoff.h"
 #include "keyacct/command.h"
 #include "keyacct/progress.h"
 #include "keyacct/show.h"
@@ -163,6 +164,9 @@ run_check(struct cli *cli)
 	progress_begin(&c.progress, cli);
 	r = look(&c, &err);
 	progress_end(&c.progress);
+	/* What was removed may have been somebody's access. */
+	if (c.repair)
+		cutoff_after_change(cli);
 	if (r == KA_OK && json_array_size(c.rows) == 0 && !cli->json) {
 		json_decref(c.rows);
 		(void)puts("Everything reads, and fits together.");
@@ -186,6 +190,6 @@ static const struct cli_option options[] = {
 
 const struct cli_verb check_verbs[] = {
     {"check", NULL, "", 0, 0, options, "Look at every row of the database: is it whole?", "keyacct check",
-	CLI_KEEPS_ACCESS, run_check},
+	CLI_CHANGES_ACCESS, run_check},
     {0},
 };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "keyacct/doctor.h"
+#include "keyacct/run.h"
 
 #define FILE_MAX (16 * 1024 * 1024)
 
@@ -192,16 +193,14 @@ const char *
 doctor_reinstall(const char *package)
 {
 	static char command[256];
-	char pattern[PATH_MAX];
-	glob_t found = {.gl_pathc = 0};
+	const char *const argv[] = {"dpkg-query", "-W", package, NULL};
+	char *output = NULL;
 
-	/* "PACKAGE.list", or "PACKAGE:ARCHITECTURE.list" */
-	(void)snprintf(pattern, sizeof(pattern), "/var/lib/dpkg/info/%s[.:]*list", package);
-	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+	if (run_program(argv, NULL, &output) == 0)
 		(void)snprintf(command, sizeof(command), "apt-get install --reinstall %s", package);
 	else
 		(void)snprintf(command, sizeof(command), "make install && ldconfig");
-	globfree(&found);
+	free(output);
 	return command;
 }
 

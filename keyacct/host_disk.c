@@ -16,13 +16,21 @@ enum ka_result
 host_disk_path(const char *root, const char *name, char path[static PATH_MAX], struct ka_error *err)
 {
 	int n = snprintf(path, PATH_MAX, "%s%s", root, name);
-	char real[PATH_MAX], top[PATH_MAX];
+	char real[PATH_MAX], top[PATH_MAX], above[PATH_MAX];
+	const char *found;
 
 	if (n <= 0 || n >= PATH_MAX)
 		return ka_result_fail(err, KA_INVALID, "--root is too long");
-	/* A link in an image means a file of the image; followed from here, it would mean one of this host. */
-	if (root[0] != '\0' && realpath(path, real) != NULL && realpath(root, top) != NULL &&
-	    (strncmp(real, top, strlen(top)) != 0 || real[strlen(top)] != '/'))
+	if (root[0] == '\0' || realpath(root, top) == NULL)
+		return KA_OK;
+	/* A link in an image means a file of the image; followed from here, it would mean one of this host. Of a file
+	 * that is to be made its directory counts. */
+	(void)snprintf(above, sizeof(above), "%s", path);
+	*strrchr(above, '/') = '\0';
+	if ((found = realpath(path, real)) == NULL && errno == ENOENT)
+		found = realpath(above, real);
+	if (found != NULL &&
+	    (strncmp(real, top, strlen(top)) != 0 || (real[strlen(top)] != '/' && real[strlen(top)] != '\0')))
 		return ka_result_fail(err, KA_CONFLICT, "%s leads out of the image, to %s: make it a file", path, real);
 	return KA_OK;
 }

@@ -221,16 +221,13 @@ check_uid(const struct ka_project *project, struct ka_error *err)
 	    project->uid, pw != NULL ? pw->pw_name : "nobody's");
 }
 
-enum ka_result
-leftover_stop(const struct ka_project *project, struct ka_error *err)
+/* What starts processes of the project. */
+static enum ka_result
+remove_starters(const struct ka_project *project, struct ka_error *err)
 {
 	char name[KA_UUID_NAME_LEN], path[PATH_MAX];
-	enum ka_result r;
 
-	if ((r = check_uid(project, err)) != KA_OK)
-		return r;
 	ka_uuid_name(project->id, name);
-	/* First what starts processes. */
 	for (find_crontab(name, path); path[0] != '\0'; find_crontab(name, path))
 		if (unlink(path) != 0)
 			return ka_result_fail(err, KA_FAILED, "cannot remove %s: %s", path, strerror(errno));
@@ -239,5 +236,17 @@ leftover_stop(const struct ka_project *project, struct ka_error *err)
 	(void)snprintf(path, sizeof(path), LINGER "/%s", name);
 	if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
 		return ka_result_fail(err, KA_FAILED, "cannot remove %s: %s", path, strerror(errno));
-	return end_processes(project, err);
+	return KA_OK;
+}
+
+enum ka_result
+leftover_stop(const struct ka_project *project, struct ka_error *err)
+{
+	enum ka_result r;
+
+	if ((r = check_uid(project, err)) != KA_OK || (r = remove_starters(project, err)) != KA_OK ||
+	    (r = end_processes(project, err)) != KA_OK)
+		return r;
+	/* What ran until just now may have put them back. */
+	return remove_starters(project, err);
 }

@@ -31,7 +31,7 @@ show(struct cli *cli, const struct ka_project *project, bool stopped)
 	    "Project %s is removed: nobody gets in. Its name and uid stay reserved, so that its files keep their "
 	    "owner.\n",
 	    name);
-	if (stopped)
+	if (stopped && !leftover_runs(&left))
 		(void)puts("Nothing of it runs any more, or will.");
 	if (left.home[0] != '\0' || leftover_runs(&left))
 		(void)puts("Left on this host:");

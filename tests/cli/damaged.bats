@@ -215,3 +215,27 @@ fill() {
 		one_sentence 5
 	done
 }
+
+@test "a directory of another user makes root write nowhere else, and is not believed" {
+	useradd --create-home other 2>/dev/null || true
+	mkdir -p /home/other/db/private
+	echo precious >"$BATS_TEST_TMPDIR/precious"
+	ln -s $db/names.mdb /home/other/db/names.mdb
+	ln -s $db/private/access.mdb /home/other/db/private/access.mdb
+	ln -s "$BATS_TEST_TMPDIR/precious" /home/other/db/private/access.mdb-lock
+	chown -hR other: /home/other/db
+	for words in "project list" "account add someone" "check" "backup $BATS_TEST_TMPDIR/copy"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr keyacct --dir /home/other/db $words
+		same 5 "$status"
+	done
+	chown -h root: /home/other/db /home/other/db/private
+	refused 5 "is a link" keyacct --dir /home/other/db project list
+	same precious "$(cat "$BATS_TEST_TMPDIR/precious")"
+	# The lock file by itself.
+	rm -rf /home/other/db
+	k backup "$BATS_TEST_TMPDIR/whole"
+	ln -sf "$BATS_TEST_TMPDIR/precious" "$BATS_TEST_TMPDIR/whole/private/access.mdb-lock"
+	refused 5 "is a link" keyacct --dir "$BATS_TEST_TMPDIR/whole" project list
+	same precious "$(cat "$BATS_TEST_TMPDIR/precious")"
+}

@@ -78,9 +78,11 @@ setup() {
 
 @test "nss-module: packages are named where there are packages" {
 	mv /usr/lib/x86_64-linux-gnu/libnss_keyacct.so.2 "$BATS_TEST_TMPDIR/"
-	: >/var/lib/dpkg/info/libnss-keyacct:amd64.list
+	cp /var/lib/dpkg/status "$BATS_TEST_TMPDIR/status"
+	printf '%s\n' '' 'Package: libnss-keyacct' 'Status: install ok installed' 'Version: 0.1.0' 'Architecture: all' \
+		'Maintainer: owner <owner@example.org>' 'Description: a stand-in' >>/var/lib/dpkg/status
 	ask
-	rm /var/lib/dpkg/info/libnss-keyacct:amd64.list
+	cp "$BATS_TEST_TMPDIR/status" /var/lib/dpkg/status
 	mv "$BATS_TEST_TMPDIR/libnss_keyacct.so.2" /usr/lib/x86_64-linux-gnu/
 	remedy nss-module "apt-get install --reinstall libnss-keyacct"
 }

@@ -307,7 +307,8 @@ each() {
 	imports "2 0 0 0 2" <"$BATS_TEST_TMPDIR/lines"
 	same "keyacct: line 2: 17000000 bytes are too long for a line: 16777216 are the most" "${stderr_lines[0]}"
 	same "keyacct: line 4: 40000000 bytes are too long for a line: 16777216 are the most" "${stderr_lines[1]}"
-	# As much as there may be of it, it is not all in memory.
+	# As much as there may be of it, it is not all in memory. A sanitizer needs more than the limit.
+	[ -z "$KEYACCT_MODULES" ] || return 0
 	run --separate-stderr bash -c 'ulimit -d 300000; head -c 1000000000 /dev/zero | tr "\0" x | exec keyacct --dir "$0" import -' "$db"
 	same 6 "$status"
 	[[ $stderr == *"line 1: 1000000000 bytes are too long for a line"* ]]

@@ -283,8 +283,8 @@ shipped() { grep -v '^#' "$1" | sed 's,@HELPER@,/usr/libexec/keyacct-keys,'; }
 @test "the manual quotes the shipped pieces for sshd and PAM as they are" {
 	agree "keyacct-keys(8) and 00-keyacct.conf" "$(sed -n '/^Match User/,/^\.Ed/p' keyacct/keyacct-keys.8 | sed '$d')" \
 		"$(shipped share/00-keyacct.conf)"
-	agree "pam_keyacct(8) and sshd.account.pam" "$(grep '^account ' pam_keyacct/pam_keyacct.8 | head -n 2)" "$(shipped share/sshd.account.pam)"
-	agree "pam_keyacct(8) and cron.account.pam" "$(grep '^account ' pam_keyacct/pam_keyacct.8 | tail -n 2)" "$(shipped share/cron.account.pam)"
+	agree "pam_keyacct(8) and sshd.account.pam" "$(grep '^account ' pam_keyacct/pam_keyacct.8 | head -n 3)" "$(shipped share/sshd.account.pam)"
+	agree "pam_keyacct(8) and cron.account.pam" "$(grep '^account ' pam_keyacct/pam_keyacct.8 | tail -n 3)" "$(shipped share/cron.account.pam)"
 	agree "pam_keyacct(8) and sshd.session.pam" "$(grep '^session ' pam_keyacct/pam_keyacct.8)" "$(shipped share/sshd.session.pam)"
 }
 
@@ -335,7 +335,7 @@ INTO_SERVICE='^(make .*install|ldconfig|systemd-|mkdir -p /projects|install -m 6
 	cp -p /etc/pam.d/cron /etc/pam.d/atd "$BATS_TEST_TMPDIR/"
 	bash -e "$BATS_TEST_TMPDIR/in.sh"
 	for service in cron atd; do
-		[ "$(grep -B1 '^@include common-account' /etc/pam.d/$service | head -n 1)" = "account required   pam_keyacct.so jobs" ]
+		[ "$(grep -B2 '^@include common-account' /etc/pam.d/$service | head -n 1)" = "account required   pam_keyacct.so jobs" ]
 	done
 	bash -e "$BATS_TEST_TMPDIR/out.sh"
 	for service in cron atd; do

@@ -412,6 +412,17 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 	refused 4 "/etc/pam.d/sshd: it is missing" keyacct setup --yes
 }
 
+@test "--root writes nothing through a linked directory of the image" {
+	image=$BATS_TEST_TMPDIR/image
+	mkdir -p "$image/etc/ssh" "$image/etc/pam.d" "$image/usr/share" "$BATS_TEST_TMPDIR/outside"
+	cp -r /usr/share/keyacct "$image/usr/share/"
+	cp /etc/nsswitch.conf /etc/hosts "$image/etc/"
+	cp /etc/pam.d/sshd "$image/etc/pam.d/"
+	ln -s "$BATS_TEST_TMPDIR/outside" "$image/etc/ssh/sshd_config.d"
+	refused 4 "leads out of the image" keyacct setup --root "$image" --yes
+	same "" "$(ls "$BATS_TEST_TMPDIR/outside")"
+}
+
 @test "--root changes the files of an image, and none of this host" {
 	image=$BATS_TEST_TMPDIR/image
 	mkdir -p "$image"/etc/{pam.d,ssh/sshd_config.d} "$image/usr/share"

@@ -233,6 +233,31 @@ names_are_compared(void **state)
 	assert_int_equal(check(false).n, 0);
 }
 
+/* A row that cannot be read is left, and so is all that refers to it: a backup brings it back. */
+static void
+what_refers_to_an_unreadable_row_stays(void **state)
+{
+	static const enum ka_table truths[] = {KA_TABLE_PROJECT, KA_TABLE_ACCOUNT, KA_TABLE_GROUP, KA_TABLE_KEY};
+
+	for (size_t i = 0; i < sizeof(truths) / sizeof(truths[0]); i++) {
+		struct ka_row row = {.keylen = 0};
+		struct findings findings;
+
+		while (ka_store_next(f.store, truths[i], "", 0, &row) != KA_NOTFOUND) {
+			struct ka_row whole = row;
+
+			assert_int_equal(ka_store_put(f.store, truths[i], row.key, row.keylen, "\0", 2), KA_OK);
+			findings = check(true);
+			assert_true(findings.n > 0);
+			assert_int_equal(findings.mended, 0);
+			assert_int_equal(
+			    ka_store_put(f.store, truths[i], whole.key, whole.keylen, whole.payload, whole.len), KA_OK);
+		}
+		assert_int_equal(check(false).n, 0);
+	}
+	(void)state;
+}
+
 /* A project that only names.mdb knows is kept as a deleted one, so that neither its id nor its uid comes again. */
 static void
 name_without_a_project_becomes_a_tombstone(void **state)
@@ -271,6 +296,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(orphans_are_removed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reach_of_a_key_for_all_is_removed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(names_are_compared, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_refers_to_an_unreadable_row_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(name_without_a_project_becomes_a_tombstone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(entry_behind_the_last_is_found, setup, teardown),
 	};
