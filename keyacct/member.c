@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/access.h"
 #include "common/catalog.h"
 #include "common/membership.h"
 #include "keyacct/cli.h"
@@ -73,6 +74,17 @@ read_old(struct ka_store *store, struct ka_member *member, struct ka_error *err)
 	return r == KA_NOTFOUND ? KA_OK : ka_store_fail(store, r, err);
 }
 
+/* What is not given stays as it was, an end that has passed too: nobody would be let in by that. */
+static enum ka_result
+check_end(const struct ka_member *member, struct ka_error *err)
+{
+	if (!ka_access_has_ended(member->expires_s, ka_time_now()))
+		return KA_OK;
+	return ka_result_fail(err, KA_CONFLICT,
+	    "the membership is there already, and has ended: give it another end with --expires TIME, or none with "
+	    "--expires never");
+}
+
 static enum cli_status
 run_add(struct cli *cli)
 {
@@ -88,6 +100,7 @@ run_add(struct cli *cli)
 		return cli_fail(cli, r, &err);
 	if ((r = command_open(cli, &store, &err)) == KA_OK && (r = find_both(cli, store, &member, &err)) == KA_OK &&
 	    (r = read_old(store, &member, &err)) == KA_OK && (r = read_fields(cli, &member, &err)) == KA_OK &&
+	    (r = check_end(&member, &err)) == KA_OK &&
 	    (r = ka_membership_add(store, &member, KA_OWNER_KEPT, &err)) == KA_OK)
 		r = ka_store_fail(store, ka_catalog_subject_name(store, member.kind, member.subject, name), &err);
 	if ((status = command_finish(cli, store, r, &err)) != CLI_DONE)

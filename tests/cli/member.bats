@@ -242,3 +242,13 @@ roles() { value '[.[] | "\(.handle)=\(.role)"] | sort | join(" ")' member list "
 	try 0 k key add student --project "$project" "$(pub student)"
 	try 0 k explain "$project" "$(pub student)"
 }
+
+@test "adding a member whose time is over without another end is refused: it would let nobody in" {
+	project=$(new_project --owner owner)
+	k member add "$project" student --expires +1s
+	has_ended() { [ "$(value '.[] | select(.handle == "student") | .expires' member list "$project")" \< "$(date -u +%FT%TZ)" ]; }
+	until has_ended; do :; done
+	refused 4 "has ended: give it another end with --expires TIME, or none with --expires never" k member add "$project" student
+	k member add "$project" student --expires never
+	same null "$(value '.[] | select(.handle == "student") | .expires' member list "$project")"
+}
