@@ -174,6 +174,17 @@ status_of(const struct doctor *d)
 	return d->counts[DOCTOR_WARNING] > 0 ? CLI_REFUSED : CLI_DONE;
 }
 
+/* NULL: out of memory. */
+static char *
+name_tool(const char *dir)
+{
+	char *tool;
+
+	if (strcmp(dir, KA_DATADIR) == 0)
+		return strdup("keyacct");
+	return asprintf(&tool, "keyacct --dir %s", doctor_quote(dir)) < 0 ? NULL : tool;
+}
+
 static enum cli_status
 run_doctor(struct cli *cli)
 {
@@ -184,10 +195,12 @@ run_doctor(struct cli *cli)
 	enum ka_result r;
 
 	d.root = geteuid() == 0;
+	if ((d.tool = name_tool(d.dir)) == NULL)
+		return cli_fail(cli, ka_result_fail(&err, KA_UNAVAIL, "out of memory"), &err);
 	(void)snprintf(access_path, sizeof(access_path), "%s/%s", d.dir, ka_table_file_name(KA_FILE_ACCESS));
 	(void)snprintf(names, sizeof(names), "%s/%s", d.dir, ka_table_file_name(KA_FILE_NAMES));
 	if ((r = doctor_find_project(&d, cli->nargs > 0 ? cli->args[0] : NULL, &err)) != KA_OK)
-		return cli_fail(cli, r, &err);
+		goto out;
 	if (d.root)
 		d.sshd_result = host_sshd_ask(d.user, "localhost", "127.0.0.1", &d.sshd, &d.sshd_err);
 	d.lines = json_array();
@@ -198,6 +211,10 @@ run_doctor(struct cli *cli)
 		print_lines(&d);
 	json_decref(d.lines);
 	free(d.sshd);
+out:
+	free(d.tool);
+	if (r != KA_OK)
+		return cli_fail(cli, r, &err);
 	return status == CLI_DONE ? status_of(&d) : status;
 }
 

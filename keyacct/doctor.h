@@ -25,7 +25,8 @@ enum doctor_result { DOCTOR_OK, DOCTOR_SKIPPED, DOCTOR_WARNING, DOCTOR_FAILURE, 
 struct doctor {
 	const struct cli *cli;
 	const char *dir;
-	bool root;          /* nothing is hidden */
+	char *tool; /* a command of ours begins so: "keyacct", with --dir for another database than the host's */
+	bool root;  /* nothing is hidden */
 	const char *access; /* its path in ${dir}, and names.mdb's */
 	const char *names;
 	/* the project that would log in */

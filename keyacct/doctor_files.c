@@ -63,10 +63,10 @@ judge_missing(struct doctor *d, const struct item *item, const char *path)
 		doctor_mend(d, "ls -ld %s", doctor_quote(path));
 	} else if (strcmp(item->name, "/private/usage.mdb") == 0 && !none) {
 		doctor_warn(d, "%s is missing: the counts of last uses begin anew", path);
-		doctor_mend(d, "keyacct --dir %s drain", doctor_quote(d->dir));
+		doctor_mend(d, "%s drain", d->tool);
 	} else if (none && !item->optional) {
 		doctor_fail(d, "there is no database: %s is missing", path);
-		doctor_mend(d, "keyacct --dir %s init", doctor_quote(d->dir));
+		doctor_mend(d, "%s init", d->tool);
 	} else if (!item->optional) {
 		doctor_fail(d, "%s is missing", path);
 		doctor_mend(d, "%s", doctor_restore(d));
@@ -200,7 +200,7 @@ read_file(struct doctor *d, enum ka_file file, struct reading *reading)
 		return true;
 	case KA_BUSY:
 		doctor_warn(d, "%s changes faster than it could be read", path);
-		doctor_mend(d, "keyacct --dir %s check", doctor_quote(d->dir));
+		doctor_mend(d, "%s check", d->tool);
 		return false;
 	case KA_UNAVAIL:
 		if (!d->root && errno == EACCES)
@@ -212,8 +212,7 @@ read_file(struct doctor *d, enum ka_file file, struct reading *reading)
 		break;
 	}
 	if (file == KA_FILE_USAGE)
-		doctor_mend(d, "mv %s %s.damaged && keyacct --dir %s drain", doctor_quote(path), doctor_quote(path),
-		    doctor_quote(d->dir));
+		doctor_mend(d, "mv %s %s.damaged && %s drain", doctor_quote(path), doctor_quote(path), d->tool);
 	else
 		doctor_mend(d, "%s", doctor_restore(d));
 	return false;
@@ -229,7 +228,7 @@ look_database(struct doctor *d)
 		return;
 	if (access(d->names, F_OK) != 0 && access(d->access, F_OK) != 0) {
 		doctor_fail(d, "there is no database in %s", d->dir);
-		doctor_mend(d, "keyacct --dir %s init", doctor_quote(d->dir));
+		doctor_mend(d, "%s init", d->tool);
 		return;
 	}
 	(void)snprintf(usage_path, sizeof(usage_path), "%s/%s", d->dir, ka_table_file_name(KA_FILE_USAGE));
@@ -244,7 +243,7 @@ look_database(struct doctor *d)
 	} else if (names.meta.changes < full.meta.changes) {
 		doctor_warn(d, "names.mdb is %llu changes behind access.mdb: the newest projects are no users yet",
 		    (unsigned long long)(full.meta.changes - names.meta.changes));
-		doctor_mend(d, "keyacct --dir %s check --repair", doctor_quote(d->dir));
+		doctor_mend(d, "%s check --repair", d->tool);
 	}
 	doctor_ok(d, "%u rows read and are whole, and the files belong together%s", names.rows + full.rows + usage.rows,
 	    names.all && full.all && usage.all ? "" : "; 'keyacct check' reads the rest");

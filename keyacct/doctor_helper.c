@@ -125,8 +125,10 @@ mend_reading(struct doctor *d, int status)
 	char part[PATH_MAX];
 	const char *dir = doctor_quote(d->dir);
 
-	if (status == 3 || access(d->access, F_OK) != 0)
-		doctor_mend(d, "%s", access(d->names, F_OK) == 0 ? doctor_restore(d) : "keyacct init");
+	if (status != 3 && access(d->access, F_OK) != 0 && access(d->names, F_OK) != 0)
+		doctor_mend(d, "%s init", d->tool);
+	else if (status == 3 || access(d->access, F_OK) != 0)
+		doctor_mend(d, "%s", doctor_restore(d));
 	else if (find_closed(d->dir, part))
 		doctor_mend(d, "chmod o+x %s", doctor_quote(part));
 	else

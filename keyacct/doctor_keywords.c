@@ -109,9 +109,10 @@ mend(struct doctor *d, const struct keyword *k, const char *value, const char *f
 		doctor_mend(
 		    d, "sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config && " DOCTOR_RELOAD);
 	else if (access(DOCTOR_DROP_IN, F_OK) == 0)
-		doctor_mend(d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && keyacct setup --yes && " DOCTOR_RELOAD);
+		doctor_mend(
+		    d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && %s setup --yes && " DOCTOR_RELOAD, d->tool);
 	else
-		doctor_mend(d, "keyacct setup --yes && " DOCTOR_RELOAD);
+		doctor_mend(d, "%s setup --yes && " DOCTOR_RELOAD, d->tool);
 }
 
 /* To the letter, but that more factors than the key may be asked for. */
@@ -173,14 +174,15 @@ look_drop_in(struct doctor *d)
 		doctor_ok(d, "sshd has our settings from elsewhere than " DOCTOR_DROP_IN);
 	} else if (access(DOCTOR_DROP_IN, F_OK) != 0) {
 		doctor_fail(d, DOCTOR_DROP_IN " is missing: keyacct is not in service here");
-		doctor_mend(d, "keyacct setup --yes && " DOCTOR_RELOAD);
+		doctor_mend(d, "%s setup --yes && " DOCTOR_RELOAD, d->tool);
 	} else if (!doctor_reads_drop_in() && access("/etc/ssh/sshd_config", R_OK) == 0) {
 		doctor_fail(d, "/etc/ssh/sshd_config does not include " DOCTOR_DROP_IN);
 		doctor_mend(
 		    d, "sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config && " DOCTOR_RELOAD);
 	} else if (!is_same_file(DOCTOR_DROP_IN, SHIPPED)) {
 		doctor_warn(d, DOCTOR_DROP_IN " is not as it ships (" SHIPPED ")");
-		doctor_mend(d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && keyacct setup --yes && " DOCTOR_RELOAD);
+		doctor_mend(
+		    d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && %s setup --yes && " DOCTOR_RELOAD, d->tool);
 	} else if (doctor_must_be_roots(d, DOCTOR_DROP_IN, "what sshd does for projects")) {
 		doctor_ok(d, DOCTOR_DROP_IN " is as it ships");
 	}

@@ -20,9 +20,7 @@
 #define BLANKS   " \t"
 
 /* Takes us out of both lines, with the actions that are ours; setup puts us where we belong. */
-#define ANEW                                                                                        \
-	"sed -i -E '/^(passwd|group):/s/[[:space:]]+keyacct([[:space:]]*\\[[^]]*\\])?//' " NSSWITCH \
-	" && keyacct setup --yes"
+#define ANEW "sed -i -E '/^(passwd|group):/s/[[:space:]]+keyacct([[:space:]]*\\[[^]]*\\])?//' " NSSWITCH
 
 /* One word of a line: a service, or the actions behind it. */
 struct word {
@@ -69,7 +67,7 @@ judge_line(struct doctor *d, const char *database, const char *line)
 	if (at == n) {
 		doctor_fail(
 		    d, "the line \"%s:\" of " NSSWITCH " does not name keyacct: no project is a user", database);
-		doctor_mend(d, "keyacct setup --yes");
+		doctor_mend(d, "%s setup --yes", d->tool);
 		return;
 	}
 	for (size_t i = 0; i < at; i++)
@@ -84,7 +82,7 @@ judge_line(struct doctor *d, const char *database, const char *line)
 		doctor_warn(d,
 		    "the line \"%s:\" of " NSSWITCH " asks keyacct before files: a project could hide a local user",
 		    database);
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	} else if (at + 1 < n &&
 		   !(has_action(&words[at + 1], "UNAVAIL=return") && has_action(&words[at + 1], "TRYAGAIN=return")) &&
 		   !has_action(&words[at + 1], "!SUCCESS=return")) {
@@ -92,7 +90,7 @@ judge_line(struct doctor *d, const char *database, const char *line)
 		    "the line \"%s:\" of " NSSWITCH
 		    " goes on behind keyacct when the database is unavailable: %s would say that there is no such user",
 		    database, words[n - 1].text);
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	}
 }
 
@@ -104,8 +102,10 @@ look_nsswitch(struct doctor *d)
 
 	if (text == NULL) {
 		doctor_fail(d, NSSWITCH " cannot be read: %s", strerror(errno));
-		doctor_mend(d, "printf 'passwd: files\\ngroup: files\\nhosts: files dns\\n' >" NSSWITCH
-			       " && chmod 644 " NSSWITCH " && keyacct setup --yes");
+		doctor_mend(d,
+		    "printf 'passwd: files\\ngroup: files\\nhosts: files dns\\n' >" NSSWITCH " && chmod 644 " NSSWITCH
+		    " && %s setup --yes",
+		    d->tool);
 		return;
 	}
 	for (size_t i = 0; i < 2; i++) {
@@ -122,7 +122,7 @@ look_nsswitch(struct doctor *d)
 			continue;
 		}
 		doctor_fail(d, NSSWITCH " has no line \"%s:\"", databases[i]);
-		doctor_mend(d, "echo '%s: files' >>" NSSWITCH " && keyacct setup --yes", databases[i]);
+		doctor_mend(d, "echo '%s: files' >>" NSSWITCH " && %s setup --yes", databases[i], d->tool);
 	}
 	free(text);
 	doctor_ok(d, "passwd and group ask keyacct, and nobody behind it when the database is unavailable");
@@ -153,8 +153,15 @@ look_module(struct doctor *d)
 	case KA_OK:
 		break;
 	case KA_FAILED:
+		if (strcmp(d->dir, KA_DATADIR) != 0) {
+			doctor_skip(d, "%s reads " KA_DATADIR ", and not %s", path, d->dir);
+			return;
+		}
 		doctor_fail(d, "%s can be loaded, but not read " KA_DATADIR "/names.mdb: no project is a user", path);
-		doctor_mend(d, "%s", access(d->access, F_OK) == 0 ? doctor_restore(d) : "keyacct init");
+		if (access(d->access, F_OK) == 0)
+			doctor_mend(d, "%s", doctor_restore(d));
+		else
+			doctor_mend(d, "%s init", d->tool);
 		return;
 	default:
 		doctor_fail(d, "glibc cannot load " MODULE ": %s", err.text);
@@ -197,7 +204,7 @@ look_up(struct doctor *d)
 	}
 	if (!d->has_name && d->has_project) {
 		doctor_fail(d, "%s does not have the project %s: it is no user", d->names, d->user);
-		doctor_mend(d, "keyacct check --repair");
+		doctor_mend(d, "%s check --repair", d->tool);
 		return;
 	}
 	if (!d->has_name || d->name.deleted) {
@@ -212,7 +219,7 @@ look_up(struct doctor *d)
 	for (size_t i = 0; i < 2; i++)
 		if (!asks(databases[i], d->user, &id)) {
 			doctor_fail(d, "'getent %s %s' finds nothing: sshd knows no such user", databases[i], d->user);
-			doctor_mend(d, "keyacct setup --yes");
+			doctor_mend(d, "%s setup --yes", d->tool);
 		} else if (id != d->name.uid) {
 			doctor_fail(d, "'getent %s %s' says %lu, and the project is %lu: somebody else answers for it",
 			    databases[i], d->user, id, (unsigned long)d->name.uid);

@@ -18,7 +18,7 @@
 /* Takes every line of ours out, also changed ones; setup puts the shipped ones in where they belong. */
 #define ANEW                                                                                                           \
 	"sed -i -e '/^# keyacct: /,+1d' -e '/pam_keyacct\\.so/d' -e '/pam_succeed_if\\.so quiet user =~ ?\\{32\\}/d' " \
-	"-e '/pam_mkhomedir\\.so silent umask=0077$/d' " SERVICE " && keyacct setup --yes"
+	"-e '/pam_mkhomedir\\.so silent umask=0077$/d' " SERVICE
 
 /* One line of a stack. */
 struct entry {
@@ -125,12 +125,12 @@ judge_gate(struct doctor *d, const struct stack *s, size_t at)
 	if (skips < 0) {
 		doctor_warn(d, "nothing keeps root and local users out of " OURS " in " SERVICE
 			       ": were the module missing, they could not log in");
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	} else if (skips != entries_of_ours(s, at)) {
 		doctor_fail(d,
 		    "the line before " OURS " in " SERVICE " skips %d lines for who is no project, and not %d", skips,
 		    entries_of_ours(s, at));
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	}
 }
 
@@ -146,7 +146,7 @@ judge_stack(struct doctor *d, const char *type, const struct stack *s)
 	if (at == s->n) {
 		doctor_fail(d, SERVICE " has no %s line with " OURS ": %s", type,
 		    session ? "no key is checked again, and no use is noted" : "archived projects can be entered");
-		doctor_mend(d, "%s", ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 		return;
 	}
 	control = s->entry[at].control;
@@ -154,7 +154,7 @@ judge_stack(struct doctor *d, const char *type, const struct stack *s)
 		doctor_fail(d, OURS " is \"%s\" in the %s lines of " SERVICE ": %s", control, type,
 		    strcmp(control, "required") == 0 ? "a session that it refuses is begun all the same"
 						     : "its no does not count");
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	}
 	for (size_t i = 0; i < at; i++)
 		if (ends_before_us(&s->entry[i])) {
@@ -162,7 +162,7 @@ judge_stack(struct doctor *d, const char *type, const struct stack *s)
 			    "\"%s %s\" stands before " OURS " in the %s lines of " SERVICE ", which may not be reached",
 			    s->entry[i].control[0] != '\0' ? s->entry[i].control : s->entry[i].type, s->entry[i].module,
 			    type);
-			doctor_mend(d, ANEW);
+			doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 			break;
 		}
 	judge_gate(d, s, at);
@@ -179,10 +179,11 @@ look_stack(struct doctor *d)
 		judge_stack(d, type, &stack);
 	} else {
 		doctor_fail(d, SERVICE " cannot be read: %s", strerror(errno));
-		doctor_mend(d, "%s && keyacct setup --yes",
+		doctor_mend(d, "%s && %s setup --yes",
 		    access(SERVICE, F_OK) == 0
 			? "chmod 644 " SERVICE
-			: "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss openssh-server");
+			: "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss openssh-server",
+		    d->tool);
 	}
 }
 
@@ -212,7 +213,7 @@ look_arguments(struct doctor *d)
 				continue;
 			doctor_warn(d, OURS " asks another database than %s in the %s lines of " SERVICE ": %s", d->dir,
 			    types[i], dir != NULL ? dir : KA_DATADIR);
-			doctor_mend(d, ANEW);
+			doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 		}
 	}
 	if (!found)

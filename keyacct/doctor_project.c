@@ -174,14 +174,14 @@ look_project(struct doctor *d)
 	}
 	if (d->project.state == KA_PROJECT_ARCHIVED) {
 		doctor_fail(d, "the project %s is archived: nobody gets in", d->user);
-		doctor_mend(d, "keyacct project unarchive %s", d->user);
+		doctor_mend(d, "%s project unarchive %s", d->tool, d->user);
 	} else if (d->project.state == KA_PROJECT_DELETED) {
 		doctor_fail(d, "the project %s was removed: nobody gets in, and its id is never used again", d->user);
-		doctor_mend(d, "keyacct project add --title %s",
+		doctor_mend(d, "%s project add --title %s", d->tool,
 		    d->project.title[0] != '\0' ? doctor_quote(d->project.title) : "TITLE");
 	} else if (!d->project.ssh) {
 		doctor_fail(d, "the project %s is closed to SSH", d->user);
-		doctor_mend(d, "keyacct project set %s --ssh on", d->user);
+		doctor_mend(d, "%s project set %s --ssh on", d->tool, d->user);
 	}
 	doctor_ok(d, "the project %s is active and open to SSH", d->user);
 }
@@ -199,7 +199,7 @@ look_shell(struct doctor *d)
 	/* As sshd asks, which refuses the user otherwise, with a word in its log alone: auth.c, allowed_user(). */
 	if (stat(shell, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0) {
 		doctor_fail(d, "%s, the shell of project %s, is no program here: sshd lets nobody in", shell, d->user);
-		doctor_mend(d, "keyacct project set %s --shell /bin/bash", d->user);
+		doctor_mend(d, "%s project set %s --shell /bin/bash", d->tool, d->user);
 	}
 	doctor_ok(d, "%s can be run", shell);
 }

@@ -219,8 +219,7 @@ doctor_restore(const struct doctor *d)
 		*strrchr(path, '/') = '\0';
 		backup = path;
 	}
-	(void)snprintf(
-	    command, sizeof(command), "keyacct --dir %s restore %s", doctor_quote(d->dir), doctor_quote(backup));
+	(void)snprintf(command, sizeof(command), "%s restore %s", d->tool, doctor_quote(backup));
 	globfree(&found);
 	return command;
 }

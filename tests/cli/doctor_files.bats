@@ -98,7 +98,7 @@ private=$database/private
 	rm $database/names.mdb
 	ask
 	[[ $(lines files message) == "$database/names.mdb is missing" ]]
-	same "keyacct --dir $database restore /var/backups/keyacct-2026-01-01" "$(lines files remedy)"
+	same "keyacct restore /var/backups/keyacct-2026-01-01" "$(lines files remedy)"
 	mends files
 	rm $private/access.mdb
 	ask
@@ -107,13 +107,13 @@ private=$database/private
 	as_before
 	rm $private/usage.mdb
 	finds files warning "the counts of last uses begin anew"
-	remedy files "keyacct --dir $database drain"
+	remedy files "keyacct drain"
 	mends files
 	mv /var/backups/keyacct-2026-01-01 "$BATS_TEST_TMPDIR/"
 	rm $database/names.mdb
 	ask
 	mv "$BATS_TEST_TMPDIR/keyacct-2026-01-01" /var/backups/
-	same "keyacct --dir $database restore BACKUP" "$(lines files remedy)"
+	same "keyacct restore BACKUP" "$(lines files remedy)"
 }
 
 @test "locks: others can open a lock file" {
@@ -152,7 +152,7 @@ damage() {
 	as_before
 	damage $private/usage.mdb
 	finds database failure "$private/usage.mdb is damaged"
-	remedy database "mv $private/usage.mdb $private/usage.mdb.damaged && keyacct --dir $database drain"
+	remedy database "mv $private/usage.mdb $private/usage.mdb.damaged && keyacct drain"
 	mends database
 }
 
@@ -169,7 +169,7 @@ damage() {
 	cp -a "$BATS_TEST_TMPDIR/access.mdb" $private/
 	ask
 	[[ $(lines database message) == "names.mdb is newer than access.mdb"* ]]
-	same "keyacct --dir $database restore /var/backups/keyacct-2026-01-01" "$(lines database remedy)"
+	same "keyacct restore /var/backups/keyacct-2026-01-01" "$(lines database remedy)"
 	mends database
 	as_before
 	cp -a $database/names.mdb "$BATS_TEST_TMPDIR/"
@@ -297,7 +297,7 @@ let_go() {
 		cat "$BATS_TEST_TMPDIR/twice" >$private/usage.spool
 	done
 	finds spool warning "16384 last uses, the oldest of "
-	remedy spool "keyacct --dir $database drain"
+	remedy spool "keyacct drain"
 	mends spool
 	note $((EPOCHSECONDS - 31 * 86400))
 	chmod 600 $private/usage.spool

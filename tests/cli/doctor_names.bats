@@ -116,7 +116,7 @@ setup() {
 	ask
 	same failure "$(lines nss-module result)"
 	[[ $(lines nss-module message) == *"but not read $database/names.mdb"* ]]
-	remedy nss-module "keyacct --dir $database restore /var/backups/keyacct-2026-01-01"
+	remedy nss-module "keyacct restore /var/backups/keyacct-2026-01-01"
 	mends nss-module
 	rm -r /var/backups/keyacct-2026-01-01
 }
