@@ -134,9 +134,23 @@ enum ka_result doctor_load(const char *library, const char *symbol, bool (*ask)(
 const char *doctor_reinstall(const char *package);
 
 /**
- * doctor_restore(d): the command that makes damaged and missing files of the database anew, out of the newest backup.
+ * doctor_is_readable(table):
+ * Changes and key blobs may be longer than what the view reads: only 'keyacct check' reads them.
  */
-const char *doctor_restore(const struct doctor *d);
+bool doctor_is_readable(enum ka_table table);
+
+/**
+ * doctor_try_file(d, file): read the first row of each table. Returns as ka_view_read, KA_OK when there are none.
+ */
+enum ka_result doctor_try_file(const struct doctor *d, enum ka_file file);
+
+/**
+ * doctor_anew(d, file):
+ * The command that makes a damaged or missing file of the database anew. access.mdb comes out of the newest backup,
+ * which grants again what was revoked since; while it can be read, names.mdb is made out of it, and usage.mdb begins
+ * anew.
+ */
+const char *doctor_anew(const struct doctor *d, enum ka_file file);
 
 /* Where something stands in sshd's configuration. */
 struct doctor_place {

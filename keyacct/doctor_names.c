@@ -143,6 +143,35 @@ answers(void *function)
 	return f.getpwnam(DOCTOR_NOBODY, &pw, buf, sizeof(buf), &saved) == NSS_STATUS_NOTFOUND;
 }
 
+/* Why the module could not read names.mdb: this process has the same rights. */
+static void
+mend_names(struct doctor *d)
+{
+	const char *names = doctor_quote(d->names);
+
+	switch (doctor_try_file(d, KA_FILE_NAMES)) {
+	case KA_OK:
+	case KA_BUSY:
+	case KA_NOTFOUND:
+	case KA_CONFLICT:
+	case KA_FAILED:
+		doctor_mend(d, "%s", doctor_reinstall("libnss-keyacct"));
+		return;
+	case KA_CORRUPT:
+		doctor_mend(d, "%s", doctor_anew(d, KA_FILE_NAMES));
+		return;
+	case KA_INVALID:
+	case KA_UNAVAIL:
+		break;
+	}
+	if (access(d->names, F_OK) == 0)
+		doctor_mend(d, "chown root:root %s && chmod 644 %s", names, names);
+	else if (access(d->access, F_OK) == 0 || errno == EACCES)
+		doctor_mend(d, "%s", doctor_anew(d, KA_FILE_NAMES));
+	else
+		doctor_mend(d, "%s init", d->tool);
+}
+
 static void
 look_module(struct doctor *d)
 {
@@ -158,12 +187,14 @@ look_module(struct doctor *d)
 			return;
 		}
 		doctor_fail(d, "%s can be loaded, but not read " KA_DATADIR "/names.mdb: no project is a user", path);
-		if (access(d->access, F_OK) == 0)
-			doctor_mend(d, "%s", doctor_restore(d));
-		else
-			doctor_mend(d, "%s init", d->tool);
+		mend_names(d);
 		return;
-	default:
+	case KA_NOTFOUND:
+	case KA_CONFLICT:
+	case KA_INVALID:
+	case KA_BUSY:
+	case KA_UNAVAIL:
+	case KA_CORRUPT:
 		doctor_fail(d, "glibc cannot load " MODULE ": %s", err.text);
 		doctor_mend(d, "%s",
 		    access(KA_LIBDIR "/" MODULE, F_OK) == 0 && strstr(err.text, "No such file") != NULL

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/view.h"
 #include "keyacct/doctor.h"
 
 #define FILE_MAX (16 * 1024 * 1024)
@@ -205,8 +206,38 @@ doctor_reinstall(const char *package)
 	return command;
 }
 
-const char *
-doctor_restore(const struct doctor *d)
+bool
+doctor_is_readable(enum ka_table table)
+{
+	return table != KA_TABLE_CHANGE && table != KA_TABLE_BLOB;
+}
+
+static enum ka_result
+read_first(struct ka_view *view, void *arg)
+{
+	const enum ka_file *file = arg;
+	size_t n;
+	const enum ka_table *tables = ka_table_list(*file, &n);
+	struct ka_row row;
+	enum ka_result r = KA_OK;
+
+	for (size_t i = 0; i < n && (r == KA_OK || r == KA_NOTFOUND); i++)
+		if (doctor_is_readable(tables[i]))
+			r = ka_view_seek(view, tables[i], "", 1, &row);
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+enum ka_result
+doctor_try_file(const struct doctor *d, enum ka_file file)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", d->dir, ka_table_file_name(file));
+	return ka_view_read(path, read_first, &file);
+}
+
+static const char *
+restore(const struct doctor *d)
 {
 	static char command[3 * PATH_MAX];
 	const char *backup = "BACKUP";
@@ -221,5 +252,24 @@ doctor_restore(const struct doctor *d)
 	}
 	(void)snprintf(command, sizeof(command), "%s restore %s", d->tool, doctor_quote(backup));
 	globfree(&found);
+	return command;
+}
+
+/* Whoever cannot tell, because only root can look, does not take it for lost. */
+static bool
+access_is_lost(const struct doctor *d)
+{
+	return doctor_try_file(d, KA_FILE_ACCESS) == KA_CORRUPT ||
+	       (access(d->access, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR));
+}
+
+const char *
+doctor_anew(const struct doctor *d, enum ka_file file)
+{
+	static char command[3 * PATH_MAX];
+
+	if (file == KA_FILE_ACCESS || access_is_lost(d))
+		return restore(d);
+	(void)snprintf(command, sizeof(command), "%s check --repair", d->tool);
 	return command;
 }

@@ -111,14 +111,23 @@ setup() {
 }
 
 @test "nss-module: it cannot read names.mdb" {
-	keyacct backup /var/backups/keyacct-2026-01-01 >/dev/null
 	: >$database/names.mdb
 	ask
 	same failure "$(lines nss-module result)"
 	[[ $(lines nss-module message) == *"but not read $database/names.mdb"* ]]
-	remedy nss-module "keyacct restore /var/backups/keyacct-2026-01-01"
+	remedy nss-module "keyacct check --repair"
 	mends nss-module
-	rm -r /var/backups/keyacct-2026-01-01
+	rm $database/names.mdb
+	ask
+	remedy nss-module "keyacct check --repair"
+	mends nss-module
+	for break in "chmod 666" "chown games"; do
+		$break $database/names.mdb
+		ask
+		[[ $(lines nss-module message) == *"but not read $database/names.mdb"* ]]
+		remedy nss-module "chown root:root $database/names.mdb && chmod 644 $database/names.mdb"
+		mends nss-module
+	done
 }
 
 @test "lookup: the project is in access.mdb alone" {
