@@ -212,7 +212,7 @@ nearest(const char *path, char part[static PATH_MAX], struct stat *st)
 	while (stat(part, st) != 0) {
 		char *slash = strrchr(part, '/');
 
-		if (slash == NULL || errno != ENOENT)
+		if (slash == NULL || (errno != ENOENT && errno != ENOTDIR))
 			return false;
 		slash[slash == part] = '\0';
 	}
@@ -232,7 +232,12 @@ look_home(struct doctor *d)
 		return;
 	}
 	if (!nearest(home, part, &st)) {
-		doctor_skip(d, "only root can look at %s", home);
+		if (!d->root && errno == EACCES) {
+			doctor_skip(d, "only root can look at %s", home);
+			return;
+		}
+		doctor_fail(d, "cannot look at %s, for the home %s: %s", part, home, strerror(errno));
+		doctor_mend(d, "ls -ld %s", doctor_quote(part));
 	} else if (!S_ISDIR(st.st_mode)) {
 		doctor_fail(d, "%s is in the way of the home %s", part, home);
 		doctor_mend(d, "mv %s %s.old", doctor_quote(part), doctor_quote(part));
