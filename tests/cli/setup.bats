@@ -351,6 +351,29 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 	[[ $stderr == *"is openssh-server installed?"* ]]
 }
 
+@test "what cannot be put back is named, and nobody is told that all is as it was" {
+	mv /usr/bin/getent "$BATS_TEST_TMPDIR/"
+	# A file that something is mounted on cannot be removed.
+	printf '#!/bin/sh\nmount --bind %s %s\nexit 1\n' $drop_in $drop_in >/usr/bin/getent
+	chmod 755 /usr/bin/getent
+	run --separate-stderr keyacct setup --yes --no-short-name
+	umount $drop_in
+	mv -f "$BATS_TEST_TMPDIR/getent" /usr/bin/
+	same 6 "$status"
+	[[ $stderr == *"cannot remove $drop_in: "* ]]
+	[[ $stderr == *"not everything could be put back (see the warnings): root is not found any more"* ]]
+	refute grep -q "as it was" <<<"$stderr"
+	# One that could not be written in the first place is as it was.
+	setup
+	mount --bind /etc/nsswitch.conf /etc/nsswitch.conf
+	mount -o remount,bind,ro /etc/nsswitch.conf
+	run --separate-stderr keyacct setup --yes --no-short-name
+	umount /etc/nsswitch.conf
+	same 6 "$status"
+	[[ $stderr == *"everything is as it was: cannot write /etc/nsswitch.conf"* ]]
+	same "$before" "$(sums)"
+}
+
 @test "what does not hold afterwards is rolled back: sshd does not read the drop-in" {
 	sed -i '/^Include/d' /etc/ssh/sshd_config
 	before=$(sums)
