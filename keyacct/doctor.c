@@ -189,7 +189,7 @@ static enum cli_status
 run_doctor(struct cli *cli)
 {
 	char access_path[PATH_MAX], names[PATH_MAX];
-	struct doctor d = {.cli = cli, .dir = cli->dir, .access = access_path, .names = names};
+	struct doctor d = {.cli = cli, .dir = cli->dir, .asked = cli->nargs > 0, .access = access_path, .names = names};
 	struct ka_error err = {""};
 	enum cli_status status = CLI_DONE;
 	enum ka_result r;

@@ -30,6 +30,7 @@ struct doctor {
 	const char *access; /* its path in ${dir}, and names.mdb's */
 	const char *names;
 	/* the project that would log in */
+	bool asked;                  /* it was named */
 	char user[KA_UUID_NAME_LEN]; /* DOCTOR_NOBODY: there is none */
 	bool has_project, has_name;  /* whether access.mdb and names.mdb have it */
 	struct ka_project project;

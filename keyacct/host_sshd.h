@@ -54,10 +54,30 @@ bool host_sshd_key(const char *config, unsigned *nth, struct ka_sshkey *key);
  */
 bool host_sshd_near(const char *config, char *address, size_t size);
 
+/* What a list of sshd says of a user. The later one counts, when several of its patterns do. */
+enum host_sshd_listed {
+	HOST_SSHD_NO_LIST,
+	HOST_SSHD_OTHERS,   /* it has others in it */
+	HOST_SSHD_PROJECTS, /* it names projects one by one, and not this one: that is taken for meant */
+	HOST_SSHD_BY_HOST,  /* it has the user, from some hosts alone */
+	HOST_SSHD_LISTED,
+};
+
+/**
+ * host_sshd_judge_list(config, keyword, name, pattern, size):
+ * What AllowUsers, DenyUsers, AllowGroups or DenyGroups says of ${name}, a project's, whose one group is called as it
+ * is. ${pattern} is the word of the list that counts, "" without a list.
+ *
+ * host_sshd_is_project(pattern): is it a project's name itself, with or without a host?
+ */
+enum host_sshd_listed host_sshd_judge_list(
+    const char *config, const char *keyword, const char *name, char *pattern, size_t size);
+bool host_sshd_is_project(const char *pattern);
+
 /**
  * host_sshd_keeps_out(config, setting, size):
- * Does a setting keep projects out, all of them or those with some ids: AllowUsers, AllowGroups, DenyUsers, DenyGroups?
- * ${setting} names it. Lists that name projects one by one are taken for meant.
+ * Does one of those lists keep projects out, all of them or those with some ids? ${setting} names it. Lists that name
+ * projects one by one, or hosts, are taken for meant.
  */
 bool host_sshd_keeps_out(const char *config, char *setting, size_t size);
 

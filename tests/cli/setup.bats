@@ -126,7 +126,10 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 		AllowUsers ???????????????????????????????|AllowUsers
 		AllowGroups sudo|AllowGroups
 		DenyUsers nobody e*|DenyUsers e*
-		DenyUsers *@*|DenyUsers *
+		DenyUsers *@*|DenyUsers *@*
+		AllowUsers [0-9a-f]*|AllowUsers
+		AllowUsers *@*@*|AllowUsers
+		AllowGroups *@*|AllowGroups
 		DenyGroups $all|DenyGroups $all
 	END
 	while read -r line; do
@@ -138,6 +141,9 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 		AllowUsers root $all@192.0.2.*
 		AllowUsers root 829e7b5693d611e7ae8ee70cea5e8cd7 1ca63c684e664bdd98e201fbac781940@192.0.2.1
 		AllowGroups sudo *
+		AllowUsers root *@*
+		DenyUsers *@*@*
+		DenyUsers [0-9a-f]*
 		DenyUsers nobody root@192.0.2.1 *@192.0.2.2 829e7b5693d611e7ae8ee70cea5e8cd7
 		DenyGroups games
 	END
