@@ -94,13 +94,21 @@ doctor_fail(struct doctor *d, const char *format, ...)
 void
 doctor_mend(struct doctor *d, const char *format, ...)
 {
-	char text[LINE_MAX_LEN];
+	char *text = NULL;
 	va_list args;
 
 	va_start(args, format);
-	if (vsnprintf(text, sizeof(text), format, args) >= 0)
-		(void)json_object_set_new(d->line, "remedy", json_line(text));
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
+	/* Neither cut nor cleaned: either would be another command. */
+	if (text != NULL && ka_text_is_visible(text))
+		(void)json_object_set_new(d->line, "remedy", json_string(text));
+	else
+		(void)json_object_set_new(d->line, "message",
+		    json_sprintf("%s; mend it by hand: the command has characters that cannot be shown",
+			json_string_value(json_object_get(d->line, "message"))));
+	free(text);
 }
 
 bool

@@ -60,7 +60,9 @@ extern const struct doctor_check doctor_name_checks[], doctor_sshd_checks[], doc
  * doctor_ok(d, format, ...), doctor_skip, doctor_warn, doctor_fail:
  * What the check saw. doctor_ok says nothing when the check has said something worse before.
  *
- * doctor_mend(d, format, ...): the command that mends what was said last.
+ * doctor_mend(d, format, ...):
+ * The command that mends what was said last, a shell's, as it is to be run. One that cannot be shown to the letter,
+ * because a file's text in it has control characters or the like, is not: the sentence says so then.
  */
 void doctor_ok(struct doctor *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void doctor_skip(struct doctor *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -101,10 +103,12 @@ char *doctor_read(const char *path);
 bool doctor_next_line(const char **at, char *line, size_t size);
 
 /**
- * doctor_quote(text, quoted):
- * As a word of a shell's command. ${quoted} is static, one of four in turn.
+ * doctor_quote(text): ${text} as one word of a shell's command.
+ * doctor_pattern(text): as what fits it alone, in a basic regular expression between slashes.
+ * Ownership: nothing to free; each stays for the next five calls of the two.
  */
 const char *doctor_quote(const char *text);
+const char *doctor_pattern(const char *text);
 
 /**
  * doctor_find_unsafe(path, part, st):

@@ -79,15 +79,17 @@ static void
 mend_place(struct doctor *d, const struct keyword *k, const char *value, const struct doctor_place *place)
 {
 	const char *name = strrchr(place->path, '/') + 1;
+	char setting[1280];
 
 	if (k->global) {
 		doctor_mend(d, "sed -i '%uc %s %s' %s && " DOCTOR_RELOAD, place->line, k->name, value,
 		    doctor_quote(place->path));
 	} else if (!place->in_match) {
+		(void)snprintf(setting, sizeof(setting), "%s %s", k->name, value);
 		doctor_mend(d,
-		    "printf 'Match User " DOCTOR_PATTERN
-		    "\\n    %s %s\\n' >/etc/ssh/sshd_config.d/01-projects-%s.conf && " DOCTOR_RELOAD,
-		    k->name, value, k->name);
+		    "printf '%%s\\n' 'Match User " DOCTOR_PATTERN
+		    "' %s >/etc/ssh/sshd_config.d/01-projects-%s.conf && " DOCTOR_RELOAD,
+		    doctor_quote(setting), k->name);
 	} else if (strncmp(place->path, "/etc/ssh/sshd_config.d/", 23) == 0) {
 		doctor_mend(d, "mv %s /etc/ssh/sshd_config.d/50-%s && " DOCTOR_RELOAD, doctor_quote(place->path),
 		    doctor_quote(name));

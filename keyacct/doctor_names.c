@@ -302,7 +302,7 @@ look_nscd(struct doctor *d)
 static void
 look_local_names(struct doctor *d)
 {
-	char *text = doctor_read("/etc/passwd"), line[1024];
+	char *text = doctor_read("/etc/passwd"), line[1024], other[16];
 	const char *at = text != NULL ? text : "";
 	uint8_t id[KA_UUID_LEN];
 
@@ -317,7 +317,8 @@ look_local_names(struct doctor *d)
 			    line);
 		else
 			continue;
-		doctor_mend(d, "usermod --login local-%.8s %s", line, doctor_quote(line));
+		(void)snprintf(other, sizeof(other), "local-%.8s", line);
+		doctor_mend(d, "usermod --login %s %s", doctor_quote(other), doctor_quote(line));
 	}
 	free(text);
 	doctor_ok(d, "no local user's name is as long as a project's");

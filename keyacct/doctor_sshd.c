@@ -125,18 +125,15 @@ judge_allow(struct doctor *d, const char *keyword)
 static void
 mend_deny(struct doctor *d, const struct doctor_place *place, const char *pattern)
 {
-	char escaped[512], *to = escaped;
+	char script[1024];
 
 	if (strlen(place->value) == strlen(pattern)) {
 		doctor_mend(d, "sed -i '%us/^/#/' %s && " DOCTOR_RELOAD, place->line, doctor_quote(place->path));
 		return;
 	}
-	for (; *pattern != '\0'; *to++ = *pattern++)
-		if (strchr(".*[]^$/\\", *pattern) != NULL)
-			*to++ = '\\';
-	*to = '\0';
-	doctor_mend(d, "sed -i '%us/[[:space:]]%s\\([[:space:]]\\|$\\)/\\1/' %s && " DOCTOR_RELOAD, place->line,
-	    escaped, doctor_quote(place->path));
+	(void)snprintf(script, sizeof(script), "%us/[[:space:]]%s\\([[:space:]]\\|$\\)/\\1/", place->line,
+	    doctor_pattern(pattern));
+	doctor_mend(d, "sed -i %s %s && " DOCTOR_RELOAD, doctor_quote(script), doctor_quote(place->path));
 }
 
 static void

@@ -65,25 +65,50 @@ doctor_next_line(const char **at, char *line, size_t size)
 	return true;
 }
 
+/* A word of ${size} bytes, one of six in turn; NULL: no memory. */
+static char *
+next_word(size_t size)
+{
+	static char *words[6];
+	static unsigned turn;
+	char **word = &words[turn++ % 6];
+
+	free(*word);
+	return *word = malloc(size);
+}
+
 const char *
 doctor_quote(const char *text)
 {
-	static char words[4][2 * PATH_MAX];
-	static unsigned turn;
-	char *word = words[turn++ % 4], *to = word;
+	char *word = next_word(4 * strlen(text) + 3), *to = word;
 
+	if (word == NULL)
+		return "''";
 	if (text[0] != '\0' &&
-	    text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-")] == '\0') {
-		(void)snprintf(word, sizeof(words[0]), "%s", text);
-		return word;
-	}
+	    text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-")] == '\0')
+		return strcpy(word, text);
 	*to++ = '\'';
-	for (; *text != '\0' && to < word + sizeof(words[0]) - 8; text++)
+	for (; *text != '\0'; text++)
 		if (*text == '\'')
 			to = stpcpy(to, "'\\''");
 		else
 			*to++ = *text;
 	*to++ = '\'';
+	*to = '\0';
+	return word;
+}
+
+const char *
+doctor_pattern(const char *text)
+{
+	char *word = next_word(2 * strlen(text) + 1), *to = word;
+
+	/* One that fits nothing. */
+	if (word == NULL)
+		return "$^";
+	for (; *text != '\0'; *to++ = *text++)
+		if (strchr(".*[]^$/\\", *text) != NULL)
+			*to++ = '\\';
 	*to = '\0';
 	return word;
 }

@@ -54,6 +54,10 @@ setup() {
 	run keyacct doctor
 	lacks $'\e'
 	has "has a name of 32 characters"
+	# A command without them would be about another name.
+	ask
+	same null "$(lines local-names remedy)"
+	[[ $(lines local-names message) == *"; mend it by hand: the command has characters that cannot be shown" ]]
 }
 
 @test "the status is that of the worst line" {

@@ -189,6 +189,24 @@ setup() {
 	mends local-names
 }
 
+@test "what a file says stays one word of the command that mends it" {
+	printf '%s:x:4000:4000::/tmp:/bin/sh\n' '`>ran`-of-the-institute-of-water' >>/etc/passwd
+	for file in subuid subgid; do
+		printf '%s\n' "o'; >ran; './*w:1879048192:65536" 'ox:1879048192:65536' student:100000:65536 >/etc/$file
+	done
+	ask
+	cd "$BATS_TEST_TMPDIR"
+	jq -r '.[] | select(.check == "local-names" or .check == "uid-subids") | .remedy' <<<"$said" >remedies
+	same 5 "$(wc -l <remedies)"
+	# usermod does not take that name.
+	bash remedies || true
+	[ ! -e ran ]
+	same student:100000:65536 "$(cat /etc/subuid)"
+	same student:100000:65536 "$(cat /etc/subgid)"
+	usermod() { printf '%s\n' "$@"; }
+	same "local-\`>ran\`-o" "$(eval "$(head -n 1 remedies)" | sed -n 2p)"
+}
+
 @test "uid-map: a user namespace without the uids of projects" {
 	run --separate-stderr unshare --user --map-root-user keyacct --json doctor
 	said=$output

@@ -125,6 +125,14 @@ projects='????????????????????????????????'
 	done
 }
 
+@test "sshd-allowed: what the list says stays one word of the command that mends it" {
+	cd "$BATS_TEST_TMPDIR"
+	echo "DenyUsers games *@';>ran;'" | sed 's/ \(\*.*\)/ "\1"/' >/etc/ssh/sshd_config.d/10-deny.conf
+	finds sshd-allowed warning "\"*@';>ran;'\" of sshd keeps $project out from some hosts"
+	bash -c "$(lines sshd-allowed remedy)"
+	[ ! -e ran ]
+}
+
 @test "sshd-allowed: DenyUsers and DenyGroups that have projects in them" {
 	for keyword in DenyUsers DenyGroups; do
 		as_before
