@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+#include "common/access.h"
 #include "common/record.h"
 #include "common/result.h"
 #include "keyacct/cli.h"
@@ -34,6 +35,7 @@ struct doctor {
 	char user[KA_UUID_NAME_LEN]; /* DOCTOR_NOBODY: there is none */
 	bool has_project, has_name;  /* whether access.mdb and names.mdb have it */
 	struct ka_project project;
+	enum ka_reason closed; /* why nobody enters it, whatever the key; KA_REASON_GRANTED: it is open */
 	struct ka_name name;
 	/* what sshd is configured to do for it; NULL: it does not say */
 	char *sshd;

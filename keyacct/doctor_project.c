@@ -18,6 +18,7 @@ struct pick {
 	bool any; /* the first that can be entered */
 	unsigned found;
 	struct ka_project project;
+	enum ka_reason closed;
 	struct ka_name name;
 };
 
@@ -38,20 +39,31 @@ step(struct ka_view *view, enum ka_table table, const struct pick *p, struct ka_
 }
 
 static enum ka_result
+decide(struct ka_view *view, struct pick *p)
+{
+	static struct ka_access_answer answer;
+	struct ka_access_question q = {.at_s = 1, .host = ""};
+	enum ka_result r;
+
+	memcpy(q.project, p->project.id, KA_UUID_LEN);
+	r = ka_access_decide_project(view, &q, &answer);
+	p->closed = answer.reason;
+	return r;
+}
+
+static enum ka_result
 pick_project(struct ka_view *view, void *arg)
 {
 	struct pick *p = arg;
-	struct ka_project project;
 	struct ka_row row = {.keylen = 0};
 	enum ka_result r = KA_OK;
 
 	p->found = 0;
 	for (unsigned n = 0; n < PROJECTS_MAX && (r = step(view, KA_TABLE_PROJECT, p, &row)) == KA_OK; n++) {
-		if ((r = ka_record_row_project(&row, &project)) != KA_OK)
+		if ((r = ka_record_row_project(&row, &p->project)) != KA_OK || (r = decide(view, p)) != KA_OK)
 			return r;
-		if (p->any && (project.state != KA_PROJECT_ACTIVE || !project.ssh))
+		if (p->any && p->closed != KA_REASON_GRANTED)
 			continue;
-		p->project = project;
 		if (++p->found > 1 || p->any)
 			break;
 	}
@@ -109,6 +121,7 @@ doctor_find_project(struct doctor *d, const char *text, struct ka_error *err)
 	if ((r = ka_view_read(d->access, pick_project, &p)) == KA_OK && p.found == 1) {
 		d->has_project = true;
 		d->project = p.project;
+		d->closed = p.closed;
 		find_name(d, p.project.id);
 		ka_uuid_name(p.project.id, d->user);
 	} else if (r != KA_OK && (r = ka_view_read(d->names, pick_name, &p)) == KA_OK && p.found == 1) {
@@ -165,25 +178,57 @@ doctor_find_uid(struct doctor *d, uint32_t first, uint32_t last, struct ka_name 
 /* The project's own */
 
 static void
-look_project(struct doctor *d)
+judge_project(struct doctor *d)
 {
-	if (!d->has_project) {
-		doctor_skip(d, d->has_name ? "only root can read the state of a project"
-					   : "there is no project that can be entered yet");
-		return;
-	}
-	if (d->project.state == KA_PROJECT_ARCHIVED) {
+	switch (d->closed) {
+	case KA_REASON_PROJECT_ARCHIVED:
 		doctor_fail(d, "the project %s is archived: nobody gets in", d->user);
 		doctor_mend(d, "%s project unarchive %s", d->tool, d->user);
-	} else if (d->project.state == KA_PROJECT_DELETED) {
+		break;
+	case KA_REASON_PROJECT_DELETED:
 		doctor_fail(d, "the project %s was removed: nobody gets in, and its id is never used again", d->user);
 		doctor_mend(d, "%s project add --title %s", d->tool,
 		    d->project.title[0] != '\0' ? doctor_quote(d->project.title) : "TITLE");
-	} else if (!d->project.ssh) {
+		break;
+	case KA_REASON_SSH_OFF:
 		doctor_fail(d, "the project %s is closed to SSH", d->user);
 		doctor_mend(d, "%s project set %s --ssh on", d->tool, d->user);
+		break;
+	case KA_REASON_GRANTED:
+		doctor_ok(d, "the project %s is active and open to SSH", d->user);
+		break;
+	case KA_REASON_UNKNOWN_PROJECT:
+	case KA_REASON_UNKNOWN_KEY:
+	case KA_REASON_KEY_REACH:
+	case KA_REASON_NOT_MEMBER:
+	case KA_REASON_MEMBER_NOT_YET:
+	case KA_REASON_MEMBER_EXPIRED:
+	case KA_REASON_ACCOUNT_SUSPENDED:
+	case KA_REASON_KEY_INACTIVE:
+	case KA_REASON_KEY_NOT_YET:
+	case KA_REASON_KEY_EXPIRED:
+	case KA_REASON_KEY_TYPE:
+	case KA_REASON_KEY_BITS:
+	case KA_REASON_KEY_NO_TOKEN:
+	case KA_REASON_KEY_HOST:
+	case KA_REASON_KEY_ADDRESS:
+	case KA_REASON_UID_MISMATCH:
+	case KA_REASONS:
+		/* None of a project that is there, when neither a key nor a uid is asked about. */
+		doctor_fail(d, "the project %s: %s", d->user, ka_access_reason_text(d->closed));
+		doctor_mend(d, "%s project show %s", d->tool, d->user);
+		break;
 	}
-	doctor_ok(d, "the project %s is active and open to SSH", d->user);
+}
+
+static void
+look_project(struct doctor *d)
+{
+	if (d->has_project)
+		judge_project(d);
+	else
+		doctor_skip(d, d->has_name ? "only root can read the state of a project"
+					   : "there is no project that can be entered yet");
 }
 
 static void
