@@ -235,14 +235,12 @@ static void
 look_shell(struct doctor *d)
 {
 	const char *shell = d->has_project ? d->project.shell : d->name.shell;
-	struct stat st;
 
 	if (!d->has_project && !d->has_name) {
 		doctor_skip(d, "there is no project that can be entered yet");
 		return;
 	}
-	/* As sshd asks, which refuses the user otherwise, with a word in its log alone: auth.c, allowed_user(). */
-	if (stat(shell, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0) {
+	if (!cli_is_shell(shell)) {
 		doctor_fail(d, "%s, the shell of project %s, is no program here: sshd lets nobody in", shell, d->user);
 		doctor_mend(d, "%s project set %s --shell /bin/bash", d->tool, d->user);
 	}
