@@ -42,7 +42,7 @@ say(struct doctor *d, enum doctor_result result, const char *format, va_list arg
 
 	if (vsnprintf(text, sizeof(text), format, args) < 0)
 		text[0] = '\0';
-	d->line = json_pack("{s:s,s:s,s:o,s:n}", "check", d->check, "result", result_names[result], "message",
+	d->line = json_pack("{s:s,s:s,s:o,s:n}", "check", d->check->name, "result", result_names[result], "message",
 	    json_line(text), "remedy");
 	(void)json_array_append_new(d->lines, d->line);
 	d->said++;
@@ -126,7 +126,7 @@ walk(struct doctor *d)
 {
 	for (size_t i = 0; i < TABLES; i++)
 		for (const struct doctor_check *c = tables[i]; c->name != NULL; c++) {
-			d->check = c->name;
+			d->check = c;
 			d->said = 0;
 			c->look(d);
 		}

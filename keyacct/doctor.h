@@ -13,12 +13,10 @@
 #include "common/record.h"
 #include "common/result.h"
 #include "keyacct/cli.h"
+#include "keyacct/host_sshd.h"
 
 /* The later one is the worse. */
 enum doctor_result { DOCTOR_OK, DOCTOR_SKIPPED, DOCTOR_WARNING, DOCTOR_FAILURE, DOCTOR_RESULTS };
-
-/* A project that there is not: its name has the shape that everything is about. */
-#define DOCTOR_NOBODY "00000000000000000000000000000000"
 
 /* What sshd's Match User has for the names of projects. */
 #define DOCTOR_PATTERN "????????????????????????????????"
@@ -32,7 +30,7 @@ struct doctor {
 	const char *names;
 	/* the project that would log in */
 	bool asked;                  /* it was named */
-	char user[KA_UUID_NAME_LEN]; /* DOCTOR_NOBODY: there is none */
+	char user[KA_UUID_NAME_LEN]; /* HOST_SSHD_NOBODY: there is none */
 	bool has_project, has_name;  /* whether access.mdb and names.mdb have it */
 	struct ka_project project;
 	enum ka_reason closed; /* why nobody enters it, whatever the key; KA_REASON_GRANTED: it is open */
@@ -42,7 +40,7 @@ struct doctor {
 	enum ka_result sshd_result;
 	struct ka_error sshd_err;
 	/* the output */
-	const char *check;
+	const struct doctor_check *check;
 	json_t *lines, *line;
 	unsigned said; /* by this check */
 	unsigned counts[DOCTOR_RESULTS];
@@ -51,6 +49,7 @@ struct doctor {
 struct doctor_check {
 	const char *name;
 	void (*look)(struct doctor *d);
+	const void *about; /* where several checks have one look: the check's own */
 };
 
 /* The checks, one table in each file, in the order of a login. */

@@ -194,7 +194,7 @@ look_spool(struct doctor *d)
 }
 
 const struct doctor_check doctor_busy_checks[] = {
-    {"writer", look_writer},
-    {"spool", look_spool},
-    {NULL, NULL},
+    {"writer", look_writer, NULL},
+    {"spool", look_spool, NULL},
+    {.name = NULL},
 };

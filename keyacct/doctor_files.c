@@ -308,9 +308,9 @@ look_room(struct doctor *d)
 }
 
 const struct doctor_check doctor_file_checks[] = {
-    {"files", look_files},
-    {"locks", look_locks},
-    {"database", look_database},
-    {"room", look_room},
-    {NULL, NULL},
+    {"files", look_files, NULL},
+    {"locks", look_locks, NULL},
+    {"database", look_database, NULL},
+    {"room", look_room, NULL},
+    {.name = NULL},
 };

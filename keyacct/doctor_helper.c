@@ -204,8 +204,8 @@ look_helper_reads(struct doctor *d)
 }
 
 const struct doctor_check doctor_helper_checks[] = {
-    {"user", look_user},
-    {"helper", look_helper},
-    {"helper-reads", look_helper_reads},
-    {NULL, NULL},
+    {"user", look_user, NULL},
+    {"helper", look_helper, NULL},
+    {"helper-reads", look_helper_reads, NULL},
+    {.name = NULL},
 };

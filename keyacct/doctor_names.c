@@ -140,7 +140,7 @@ answers(void *function)
 	char buf[1024];
 	int saved = 0;
 
-	return f.getpwnam(DOCTOR_NOBODY, &pw, buf, sizeof(buf), &saved) == NSS_STATUS_NOTFOUND;
+	return f.getpwnam(HOST_SSHD_NOBODY, &pw, buf, sizeof(buf), &saved) == NSS_STATUS_NOTFOUND;
 }
 
 /* Why the module could not read names.mdb: this process has the same rights. */
@@ -325,10 +325,10 @@ look_local_names(struct doctor *d)
 }
 
 const struct doctor_check doctor_name_checks[] = {
-    {"nsswitch", look_nsswitch},
-    {"nss-module", look_module},
-    {"lookup", look_up},
-    {"nscd", look_nscd},
-    {"local-names", look_local_names},
-    {NULL, NULL},
+    {"nsswitch", look_nsswitch, NULL},
+    {"nss-module", look_module, NULL},
+    {"lookup", look_up, NULL},
+    {"nscd", look_nscd, NULL},
+    {"local-names", look_local_names, NULL},
+    {.name = NULL},
 };

@@ -173,7 +173,7 @@ static void
 look_stack(struct doctor *d)
 {
 	static struct stack stack;
-	const char *type = strcmp(d->check, "pam-account") == 0 ? "account" : "session";
+	const char *type = d->check->about;
 
 	if (read_stack(type, &stack)) {
 		judge_stack(d, type, &stack);
@@ -272,10 +272,10 @@ look_registry(struct doctor *d)
 }
 
 const struct doctor_check doctor_pam_checks[] = {
-    {"pam-account", look_stack},
-    {"pam-session", look_stack},
-    {"pam-arguments", look_arguments},
-    {"pam-module", look_module},
-    {"registry", look_registry},
-    {NULL, NULL},
+    {"pam-account", look_stack, "account"},
+    {"pam-session", look_stack, "session"},
+    {"pam-arguments", look_arguments, NULL},
+    {"pam-module", look_module, NULL},
+    {"registry", look_registry, NULL},
+    {.name = NULL},
 };

@@ -111,7 +111,7 @@ doctor_find_project(struct doctor *d, const char *text, struct ka_error *err)
 	struct pick p = {.any = text == NULL};
 	enum ka_result r;
 
-	memcpy(d->user, DOCTOR_NOBODY, sizeof(d->user));
+	memcpy(d->user, HOST_SSHD_NOBODY, sizeof(d->user));
 	memset(p.high, 0xff, sizeof(p.high));
 	if (text != NULL && ka_uuid_parse_prefix(text, p.low, p.high) != KA_OK)
 		return ka_result_fail(err, KA_INVALID,
@@ -301,8 +301,8 @@ look_home(struct doctor *d)
 }
 
 const struct doctor_check doctor_project_checks[] = {
-    {"project", look_project},
-    {"shell", look_shell},
-    {"home", look_home},
-    {NULL, NULL},
+    {"project", look_project, NULL},
+    {"shell", look_shell, NULL},
+    {"home", look_home, NULL},
+    {.name = NULL},
 };

@@ -172,8 +172,8 @@ look_allowed(struct doctor *d)
 }
 
 const struct doctor_check doctor_sshd_checks[] = {
-    {"sshd-config", look_config},
-    {"sshd-listens", look_listens},
-    {"sshd-allowed", look_allowed},
-    {NULL, NULL},
+    {"sshd-config", look_config, NULL},
+    {"sshd-listens", look_listens, NULL},
+    {"sshd-allowed", look_allowed, NULL},
+    {.name = NULL},
 };

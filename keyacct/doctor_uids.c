@@ -192,10 +192,10 @@ look_map(struct doctor *d)
 }
 
 const struct doctor_check doctor_uid_checks[] = {
-    {"uid-map", look_map},
-    {"uid-local", look_local},
-    {"uid-useradd", look_useradd},
-    {"uid-subids", look_subids},
-    {"uid-systemd", look_systemd},
-    {NULL, NULL},
+    {"uid-map", look_map, NULL},
+    {"uid-local", look_local, NULL},
+    {"uid-useradd", look_useradd, NULL},
+    {"uid-subids", look_subids, NULL},
+    {"uid-systemd", look_systemd, NULL},
+    {.name = NULL},
 };

@@ -30,6 +30,14 @@ static const struct {
     {KA_REQUEST_TUNNELS, "PermitTunnel", "yes"},
 };
 
+const struct host_sshd_need host_sshd_needed[HOST_SSHD_NEEDS] = {
+    [HOST_SSHD_NEEDS_PAM] = {"UsePAM", "yes",
+	"without PAM archived projects can be entered, nothing is recorded and no session is ever ended"},
+    [HOST_SSHD_NEEDS_HASH] = {"FingerprintHash", "SHA256", "keys are found by their SHA256 fingerprint: none is"},
+    [HOST_SSHD_NEEDS_KEYS] = {"PubkeyAuthentication", "yes", "without public keys nobody enters a project"},
+    [HOST_SSHD_NEEDS_NO_COMMAND] = {"ForceCommand", "none", "another command runs instead of what people ask for"},
+};
+
 enum ka_result
 host_sshd_ask(const char *user, const char *host, const char *address, char **config, struct ka_error *err)
 {
@@ -73,11 +81,17 @@ host_sshd_value(const char *config, const char *keyword, unsigned nth, char *val
 }
 
 bool
+host_sshd_same(const char *a, const char *b)
+{
+	return strchr(a, '/') != NULL ? strcmp(a, b) == 0 : strcasecmp(a, b) == 0;
+}
+
+bool
 host_sshd_is(const char *config, const char *keyword, const char *value)
 {
 	char found[1024];
 
-	return host_sshd_value(config, keyword, 0, found, sizeof(found)) && strcmp(found, value) == 0;
+	return host_sshd_value(config, keyword, 0, found, sizeof(found)) && host_sshd_same(found, value);
 }
 
 bool

@@ -11,6 +11,25 @@
 #include "common/result.h"
 #include "common/sshkey.h"
 
+/* A project that there is not: its name has the shape that everything is about. */
+#define HOST_SSHD_NOBODY "00000000000000000000000000000000"
+
+/* What has to hold for projects, whether we are there or not: without it nobody can enter one, or anybody. */
+enum {
+	HOST_SSHD_NEEDS_PAM,
+	HOST_SSHD_NEEDS_HASH,
+	HOST_SSHD_NEEDS_KEYS,
+	HOST_SSHD_NEEDS_NO_COMMAND,
+	HOST_SSHD_NEEDS,
+};
+
+struct host_sshd_need {
+	const char *keyword, *value;
+	const char *why; /* what follows when it has another value */
+};
+
+extern const struct host_sshd_need host_sshd_needed[HOST_SSHD_NEEDS];
+
 /**
  * host_sshd_ask(user, host, address, config, err):
  * The effective settings for ${user} coming from ${address}, whose name is ${host} (with "UseDNS no", the default, it
@@ -29,9 +48,10 @@ enum ka_result host_sshd_ask(
 bool host_sshd_value(const char *config, const char *keyword, unsigned nth, char *value, size_t size);
 
 /**
- * host_sshd_is(config, keyword, value):
- * Is the first line of ${keyword} this ${value}, to the letter?
+ * host_sshd_same(a, b): is it the same value of a keyword? Only in paths small letters and capitals differ.
+ * host_sshd_is(config, keyword, value): is that so of the first line of ${keyword} and ${value}?
  */
+bool host_sshd_same(const char *a, const char *b);
 bool host_sshd_is(const char *config, const char *keyword, const char *value);
 
 /**
