@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/text.h"
@@ -407,13 +408,22 @@ cli_host(const struct cli *cli, struct ka_store *store, const char **host)
 	return KA_OK;
 }
 
+/* auth.c, allowed_user(). */
+bool
+cli_is_shell(const char *shell)
+{
+	struct stat st;
+
+	return stat(shell, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
+}
+
 void
 cli_check_shell(const struct cli *cli, const char *shell)
 {
 	char text[KA_SHELL_LEN + 128];
 
-	/* sshd refuses a user whose shell it cannot run, with a word in its log alone. */
-	if (access(shell, X_OK) == 0)
+	/* Nobody else says so but sshd, in its log. */
+	if (cli_is_shell(shell))
 		return;
 	(void)snprintf(text, sizeof(text), "%s is no program on this host: nobody can log in until it is", shell);
 	cli_warn(cli, text);

@@ -162,8 +162,10 @@ const char *cli_run(const struct cli *cli);
 enum ka_result cli_host(const struct cli *cli, struct ka_store *store, const char **host);
 
 /**
- * cli_check_shell(cli, shell): warn when it is no program on this host.
+ * cli_is_shell(shell): is it a program on this host, to sshd, which refuses the user otherwise?
+ * cli_check_shell(cli, shell): warn when it is none.
  */
+bool cli_is_shell(const char *shell);
 void cli_check_shell(const struct cli *cli, const char *shell);
 
 #endif

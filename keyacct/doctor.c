@@ -42,7 +42,7 @@ say(struct doctor *d, enum doctor_result result, const char *format, va_list arg
 
 	if (vsnprintf(text, sizeof(text), format, args) < 0)
 		text[0] = '\0';
-	d->line = json_pack("{s:s,s:s,s:o,s:n}", "check", d->check, "result", result_names[result], "message",
+	d->line = json_pack("{s:s,s:s,s:o,s:n}", "check", d->check->name, "result", result_names[result], "message",
 	    json_line(text), "remedy");
 	(void)json_array_append_new(d->lines, d->line);
 	d->said++;
@@ -94,13 +94,21 @@ doctor_fail(struct doctor *d, const char *format, ...)
 void
 doctor_mend(struct doctor *d, const char *format, ...)
 {
-	char text[LINE_MAX_LEN];
+	char *text = NULL;
 	va_list args;
 
 	va_start(args, format);
-	if (vsnprintf(text, sizeof(text), format, args) >= 0)
-		(void)json_object_set_new(d->line, "remedy", json_line(text));
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
+	/* Neither cut nor cleaned: either would be another command. */
+	if (text != NULL && ka_text_is_visible(text))
+		(void)json_object_set_new(d->line, "remedy", json_string(text));
+	else
+		(void)json_object_set_new(d->line, "message",
+		    json_sprintf("%s; mend it by hand: the command has characters that cannot be shown",
+			json_string_value(json_object_get(d->line, "message"))));
+	free(text);
 }
 
 bool
@@ -118,7 +126,7 @@ walk(struct doctor *d)
 {
 	for (size_t i = 0; i < TABLES; i++)
 		for (const struct doctor_check *c = tables[i]; c->name != NULL; c++) {
-			d->check = c->name;
+			d->check = c;
 			d->said = 0;
 			c->look(d);
 		}
@@ -174,20 +182,33 @@ status_of(const struct doctor *d)
 	return d->counts[DOCTOR_WARNING] > 0 ? CLI_REFUSED : CLI_DONE;
 }
 
+/* NULL: out of memory. */
+static char *
+name_tool(const char *dir)
+{
+	char *tool;
+
+	if (strcmp(dir, KA_DATADIR) == 0)
+		return strdup("keyacct");
+	return asprintf(&tool, "keyacct --dir %s", doctor_quote(dir)) < 0 ? NULL : tool;
+}
+
 static enum cli_status
 run_doctor(struct cli *cli)
 {
 	char access_path[PATH_MAX], names[PATH_MAX];
-	struct doctor d = {.cli = cli, .dir = cli->dir, .access = access_path, .names = names};
+	struct doctor d = {.cli = cli, .dir = cli->dir, .asked = cli->nargs > 0, .access = access_path, .names = names};
 	struct ka_error err = {""};
 	enum cli_status status = CLI_DONE;
 	enum ka_result r;
 
 	d.root = geteuid() == 0;
+	if ((d.tool = name_tool(d.dir)) == NULL)
+		return cli_fail(cli, ka_result_fail(&err, KA_UNAVAIL, "out of memory"), &err);
 	(void)snprintf(access_path, sizeof(access_path), "%s/%s", d.dir, ka_table_file_name(KA_FILE_ACCESS));
 	(void)snprintf(names, sizeof(names), "%s/%s", d.dir, ka_table_file_name(KA_FILE_NAMES));
 	if ((r = doctor_find_project(&d, cli->nargs > 0 ? cli->args[0] : NULL, &err)) != KA_OK)
-		return cli_fail(cli, r, &err);
+		goto out;
 	if (d.root)
 		d.sshd_result = host_sshd_ask(d.user, "localhost", "127.0.0.1", &d.sshd, &d.sshd_err);
 	d.lines = json_array();
@@ -198,6 +219,10 @@ run_doctor(struct cli *cli)
 		print_lines(&d);
 	json_decref(d.lines);
 	free(d.sshd);
+out:
+	free(d.tool);
+	if (r != KA_OK)
+		return cli_fail(cli, r, &err);
 	return status == CLI_DONE ? status_of(&d) : status;
 }
 

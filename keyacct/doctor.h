@@ -9,15 +9,14 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+#include "common/access.h"
 #include "common/record.h"
 #include "common/result.h"
 #include "keyacct/cli.h"
+#include "keyacct/host_sshd.h"
 
 /* The later one is the worse. */
 enum doctor_result { DOCTOR_OK, DOCTOR_SKIPPED, DOCTOR_WARNING, DOCTOR_FAILURE, DOCTOR_RESULTS };
-
-/* A project that there is not: its name has the shape that everything is about. */
-#define DOCTOR_NOBODY "00000000000000000000000000000000"
 
 /* What sshd's Match User has for the names of projects. */
 #define DOCTOR_PATTERN "????????????????????????????????"
@@ -25,20 +24,23 @@ enum doctor_result { DOCTOR_OK, DOCTOR_SKIPPED, DOCTOR_WARNING, DOCTOR_FAILURE, 
 struct doctor {
 	const struct cli *cli;
 	const char *dir;
-	bool root;          /* nothing is hidden */
+	char *tool; /* a command of ours begins so: "keyacct", with --dir for another database than the host's */
+	bool root;  /* nothing is hidden */
 	const char *access; /* its path in ${dir}, and names.mdb's */
 	const char *names;
 	/* the project that would log in */
-	char user[KA_UUID_NAME_LEN]; /* DOCTOR_NOBODY: there is none */
+	bool asked;                  /* it was named */
+	char user[KA_UUID_NAME_LEN]; /* HOST_SSHD_NOBODY: there is none */
 	bool has_project, has_name;  /* whether access.mdb and names.mdb have it */
 	struct ka_project project;
+	enum ka_reason closed; /* why nobody enters it, whatever the key; KA_REASON_GRANTED: it is open */
 	struct ka_name name;
 	/* what sshd is configured to do for it; NULL: it does not say */
 	char *sshd;
 	enum ka_result sshd_result;
 	struct ka_error sshd_err;
 	/* the output */
-	const char *check;
+	const struct doctor_check *check;
 	json_t *lines, *line;
 	unsigned said; /* by this check */
 	unsigned counts[DOCTOR_RESULTS];
@@ -47,6 +49,7 @@ struct doctor {
 struct doctor_check {
 	const char *name;
 	void (*look)(struct doctor *d);
+	const void *about; /* where several checks have one look: the check's own */
 };
 
 /* The checks, one table in each file, in the order of a login. */
@@ -58,7 +61,9 @@ extern const struct doctor_check doctor_name_checks[], doctor_sshd_checks[], doc
  * doctor_ok(d, format, ...), doctor_skip, doctor_warn, doctor_fail:
  * What the check saw. doctor_ok says nothing when the check has said something worse before.
  *
- * doctor_mend(d, format, ...): the command that mends what was said last.
+ * doctor_mend(d, format, ...):
+ * The command that mends what was said last, a shell's, as it is to be run. One that cannot be shown to the letter,
+ * because a file's text in it has control characters or the like, is not: the sentence says so then.
  */
 void doctor_ok(struct doctor *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void doctor_skip(struct doctor *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -99,10 +104,12 @@ char *doctor_read(const char *path);
 bool doctor_next_line(const char **at, char *line, size_t size);
 
 /**
- * doctor_quote(text, quoted):
- * As a word of a shell's command. ${quoted} is static, one of four in turn.
+ * doctor_quote(text): ${text} as one word of a shell's command.
+ * doctor_pattern(text): as what fits it alone, in a basic regular expression between slashes.
+ * Ownership: nothing to free; each stays for the next five calls of the two.
  */
 const char *doctor_quote(const char *text);
+const char *doctor_pattern(const char *text);
 
 /**
  * doctor_find_unsafe(path, part, st):
@@ -133,9 +140,23 @@ enum ka_result doctor_load(const char *library, const char *symbol, bool (*ask)(
 const char *doctor_reinstall(const char *package);
 
 /**
- * doctor_restore(d): the command that makes damaged and missing files of the database anew, out of the newest backup.
+ * doctor_is_readable(table):
+ * Changes and key blobs may be longer than what the view reads: only 'keyacct check' reads them.
  */
-const char *doctor_restore(const struct doctor *d);
+bool doctor_is_readable(enum ka_table table);
+
+/**
+ * doctor_try_file(d, file): read the first row of each table. Returns as ka_view_read, KA_OK when there are none.
+ */
+enum ka_result doctor_try_file(const struct doctor *d, enum ka_file file);
+
+/**
+ * doctor_anew(d, file):
+ * The command that makes a damaged or missing file of the database anew. access.mdb comes out of the newest backup,
+ * which grants again what was revoked since; while it can be read, names.mdb is made out of it, and usage.mdb begins
+ * anew.
+ */
+const char *doctor_anew(const struct doctor *d, enum ka_file file);
 
 /* Where something stands in sshd's configuration. */
 struct doctor_place {

@@ -184,7 +184,7 @@ look_spool(struct doctor *d)
 	if (s.bytes > SPOOL_LONG || (s.oldest_s > 0 && ka_time_now() - s.oldest_s > SPOOL_OLD_S)) {
 		doctor_warn(d, "%lld last uses, the oldest of %s, wait to be taken in",
 		    (long long)(s.bytes / KA_SPOOL_RECORD_LEN), oldest);
-		doctor_mend(d, "keyacct --dir %s drain", doctor_quote(d->dir));
+		doctor_mend(d, "%s drain", d->tool);
 	}
 	if (s.bytes == 0)
 		doctor_ok(d, "no last use waits to be taken in");
@@ -194,7 +194,7 @@ look_spool(struct doctor *d)
 }
 
 const struct doctor_check doctor_busy_checks[] = {
-    {"writer", look_writer},
-    {"spool", look_spool},
-    {NULL, NULL},
+    {"writer", look_writer, NULL},
+    {"spool", look_spool, NULL},
+    {.name = NULL},
 };

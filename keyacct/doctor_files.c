@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/logline.h"
 #include "common/spool.h"
 #include "common/view.h"
 #include "keyacct/doctor.h"
@@ -25,20 +26,21 @@
 static const struct item {
 	const char *name; /* below the directory */
 	mode_t type, mode;
-	bool helpers;  /* of the helper's group */
-	bool optional; /* it need not be there */
+	bool helpers;      /* of the helper's group */
+	bool optional;     /* it need not be there */
+	enum ka_file file; /* what is lost without it, if it is not optional */
 } items[] = {
-    {"", S_IFDIR, 0755, false, false},
-    {"/names.mdb", S_IFREG, 0644, false, false},
-    {"/names.mdb-lock", S_IFREG, 0600, false, true},
-    {"/private", S_IFDIR, 0750, true, false},
-    {"/private/access.mdb", S_IFREG, 0640, true, false},
-    {"/private/access.mdb-lock", S_IFREG, 0600, false, true},
-    {"/private/usage.mdb", S_IFREG, 0600, false, false},
-    {"/private/usage.mdb-lock", S_IFREG, 0600, false, true},
-    {"/" KA_STORE_LOCK, S_IFREG, 0600, false, true},
-    {"/" KA_SPOOL_LOCK, S_IFREG, 0600, false, true},
-    {"/" KA_SPOOL_NAME, S_IFREG, 0600, false, true},
+    {"", S_IFDIR, 0755, false, false, KA_FILE_ACCESS},
+    {"/names.mdb", S_IFREG, 0644, false, false, KA_FILE_NAMES},
+    {"/names.mdb-lock", S_IFREG, 0600, false, true, KA_FILES},
+    {"/private", S_IFDIR, 0750, true, false, KA_FILE_ACCESS},
+    {"/private/access.mdb", S_IFREG, 0640, true, false, KA_FILE_ACCESS},
+    {"/private/access.mdb-lock", S_IFREG, 0600, false, true, KA_FILES},
+    {"/private/usage.mdb", S_IFREG, 0600, false, false, KA_FILE_USAGE},
+    {"/private/usage.mdb-lock", S_IFREG, 0600, false, true, KA_FILES},
+    {"/" KA_STORE_LOCK, S_IFREG, 0600, false, true, KA_FILES},
+    {"/" KA_SPOOL_LOCK, S_IFREG, 0600, false, true, KA_FILES},
+    {"/" KA_SPOOL_NAME, S_IFREG, 0600, false, true, KA_FILES},
 };
 
 #define ITEMS (sizeof(items) / sizeof(items[0]))
@@ -61,15 +63,15 @@ judge_missing(struct doctor *d, const struct item *item, const char *path)
 	if (errno != ENOENT && errno != ENOTDIR) {
 		doctor_fail(d, "cannot look at %s: %s", path, strerror(errno));
 		doctor_mend(d, "ls -ld %s", doctor_quote(path));
-	} else if (strcmp(item->name, "/private/usage.mdb") == 0 && !none) {
+	} else if (item->file == KA_FILE_USAGE && !none) {
 		doctor_warn(d, "%s is missing: the counts of last uses begin anew", path);
-		doctor_mend(d, "keyacct --dir %s drain", doctor_quote(d->dir));
+		doctor_mend(d, "%s drain", d->tool);
 	} else if (none && !item->optional) {
 		doctor_fail(d, "there is no database: %s is missing", path);
-		doctor_mend(d, "keyacct --dir %s init", doctor_quote(d->dir));
+		doctor_mend(d, "%s init", d->tool);
 	} else if (!item->optional) {
 		doctor_fail(d, "%s is missing", path);
-		doctor_mend(d, "%s", doctor_restore(d));
+		doctor_mend(d, "%s", doctor_anew(d, item->file));
 	}
 }
 
@@ -91,8 +93,8 @@ judge_item(struct doctor *d, const struct item *item, gid_t helpers)
 		if (item->optional)
 			doctor_mend(d, "mv %s %s.strange", doctor_quote(path), doctor_quote(path));
 		else
-			doctor_mend(
-			    d, "mv %s %s.strange && %s", doctor_quote(path), doctor_quote(path), doctor_restore(d));
+			doctor_mend(d, "mv %s %s.strange && %s", doctor_quote(path), doctor_quote(path),
+			    doctor_anew(d, item->file));
 		return;
 	}
 	if (st.st_uid != 0 || (item->helpers && st.st_gid != gid)) {
@@ -153,13 +155,6 @@ struct reading {
 	struct ka_meta meta;
 };
 
-/* Changes and key blobs may be longer than what the view reads: only 'keyacct check' reads them. */
-static bool
-is_readable(enum ka_table table)
-{
-	return table != KA_TABLE_CHANGE && table != KA_TABLE_BLOB;
-}
-
 static enum ka_result
 read_rows(struct ka_view *view, void *arg)
 {
@@ -175,7 +170,7 @@ read_rows(struct ka_view *view, void *arg)
 		(r = ka_record_get_meta(row.payload, row.len, &reading->meta)) != KA_OK))
 		return r == KA_NOTFOUND ? KA_CORRUPT : r;
 	for (size_t i = 0; i < n && reading->rows < ROWS_MAX; i++) {
-		if (!is_readable(tables[i]))
+		if (!doctor_is_readable(tables[i]))
 			continue;
 		row.keylen = 0;
 		while (reading->rows < ROWS_MAX && (r = ka_view_next(view, tables[i], "", 0, &row)) == KA_OK)
@@ -193,29 +188,32 @@ read_file(struct doctor *d, enum ka_file file, struct reading *reading)
 {
 	char path[PATH_MAX];
 
+	enum ka_result r;
+
 	*reading = (struct reading){.file = file};
 	(void)snprintf(path, sizeof(path), "%s/%s", d->dir, ka_table_file_name(file));
-	switch (ka_view_read(path, read_rows, reading)) {
+	switch (r = ka_view_read(path, read_rows, reading)) {
 	case KA_OK:
 		return true;
+	case KA_INVALID:
+		/* With its mode and owner anything may be wrong with it, or nothing. */
+		doctor_skip(d, "%s is %s: see the check \"files\"", path, ka_logline_trouble(r));
+		return false;
 	case KA_BUSY:
 		doctor_warn(d, "%s changes faster than it could be read", path);
-		doctor_mend(d, "keyacct --dir %s check", doctor_quote(d->dir));
+		doctor_mend(d, "%s check", d->tool);
 		return false;
-	case KA_UNAVAIL:
-		if (!d->root && errno == EACCES)
-			return false;
-		doctor_fail(d, "%s cannot be read", path);
-		break;
-	default:
+	case KA_CORRUPT:
 		doctor_fail(d, "%s is damaged, or a newer version wrote it", path);
 		break;
+	case KA_NOTFOUND:
+	case KA_CONFLICT:
+	case KA_UNAVAIL:
+	case KA_FAILED:
+		doctor_fail(d, "%s is %s", path, ka_logline_trouble(r));
+		break;
 	}
-	if (file == KA_FILE_USAGE)
-		doctor_mend(d, "mv %s %s.damaged && keyacct --dir %s drain", doctor_quote(path), doctor_quote(path),
-		    doctor_quote(d->dir));
-	else
-		doctor_mend(d, "%s", doctor_restore(d));
+	doctor_mend(d, "%s", doctor_anew(d, file));
 	return false;
 }
 
@@ -229,7 +227,7 @@ look_database(struct doctor *d)
 		return;
 	if (access(d->names, F_OK) != 0 && access(d->access, F_OK) != 0) {
 		doctor_fail(d, "there is no database in %s", d->dir);
-		doctor_mend(d, "keyacct --dir %s init", doctor_quote(d->dir));
+		doctor_mend(d, "%s init", d->tool);
 		return;
 	}
 	(void)snprintf(usage_path, sizeof(usage_path), "%s/%s", d->dir, ka_table_file_name(KA_FILE_USAGE));
@@ -240,11 +238,11 @@ look_database(struct doctor *d)
 		return;
 	if (names.meta.changes > full.meta.changes) {
 		doctor_fail(d, "names.mdb is newer than access.mdb, as if one was put back without the other");
-		doctor_mend(d, "%s", doctor_restore(d));
+		doctor_mend(d, "%s", doctor_anew(d, KA_FILE_ACCESS));
 	} else if (names.meta.changes < full.meta.changes) {
 		doctor_warn(d, "names.mdb is %llu changes behind access.mdb: the newest projects are no users yet",
 		    (unsigned long long)(full.meta.changes - names.meta.changes));
-		doctor_mend(d, "keyacct --dir %s check --repair", doctor_quote(d->dir));
+		doctor_mend(d, "%s check --repair", d->tool);
 	}
 	doctor_ok(d, "%u rows read and are whole, and the files belong together%s", names.rows + full.rows + usage.rows,
 	    names.all && full.all && usage.all ? "" : "; 'keyacct check' reads the rest");
@@ -310,9 +308,9 @@ look_room(struct doctor *d)
 }
 
 const struct doctor_check doctor_file_checks[] = {
-    {"files", look_files},
-    {"locks", look_locks},
-    {"database", look_database},
-    {"room", look_room},
-    {NULL, NULL},
+    {"files", look_files, NULL},
+    {"locks", look_locks, NULL},
+    {"database", look_database, NULL},
+    {"room", look_room, NULL},
+    {.name = NULL},
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/access.h"
+#include "common/logline.h"
 #include "keyacct/doctor.h"
 #include "keyacct/host_sshd.h"
 
@@ -80,24 +81,40 @@ look_helper(struct doctor *d)
 }
 
 /* Become what sshd makes of itself before it runs the helper (misc.c, subprocess()), and read what the helper reads. */
-static int
-read_as(const struct passwd *pw, const char *dir)
+static enum ka_result
+read_as(const struct passwd *pw, const char *dir, enum ka_file *file)
 {
 	static struct ka_access_answer answer;
 	const struct ka_access_question q = {.at_s = 1, .host = ""};
+	enum ka_result r;
 
 	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0 ||
 	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)
-		return 2;
-	switch (ka_access_ask(dir, &q, &answer)) {
-	case KA_OK:
-	case KA_BUSY:
-		return 0;
-	case KA_CORRUPT:
-		return 3;
-	default:
-		return 1;
+		return KA_FAILED;
+	r = ka_access_ask(dir, &q, &answer);
+	*file = answer.file;
+	return r == KA_BUSY ? KA_OK : r;
+}
+
+/* The same in a process of its own. KA_FAILED: nothing can be run as that user. */
+static enum ka_result
+try_reading(const struct passwd *pw, const char *dir, enum ka_file *file)
+{
+	enum ka_result r;
+	int status = -1;
+	pid_t pid;
+
+	(void)fflush(NULL);
+	if ((pid = fork()) == 0) {
+		r = read_as(pw, dir, file);
+		_exit((int)r * KA_FILES + (int)*file);
 	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0 || !WIFEXITED(status))
+		return KA_FAILED;
+	*file = (enum ka_file)(WEXITSTATUS(status) % KA_FILES);
+	return (enum ka_result)(WEXITSTATUS(status) / KA_FILES);
 }
 
 /* A directory on the way that others may not pass. */
@@ -120,28 +137,61 @@ find_closed(const char *dir, char part[static PATH_MAX])
 }
 
 static void
-mend_reading(struct doctor *d, int status)
+mend_reading(struct doctor *d)
 {
 	char part[PATH_MAX];
 	const char *dir = doctor_quote(d->dir);
 
-	if (status == 3 || access(d->access, F_OK) != 0)
-		doctor_mend(d, "%s", access(d->names, F_OK) == 0 ? doctor_restore(d) : "keyacct init");
+	if (access(d->access, F_OK) != 0 && access(d->names, F_OK) != 0)
+		doctor_mend(d, "%s init", d->tool);
+	else if (access(d->access, F_OK) != 0)
+		doctor_mend(d, "%s", doctor_anew(d, KA_FILE_ACCESS));
 	else if (find_closed(d->dir, part))
 		doctor_mend(d, "chmod o+x %s", doctor_quote(part));
 	else
 		doctor_mend(d,
-		    "chmod 644 %s/names.mdb && chown root:" USER " %s/private %s/private/access.mdb && "
-		    "chmod 750 %s/private && chmod 640 %s/private/access.mdb",
-		    dir, dir, dir, dir, dir);
+		    "chown root %s/names.mdb %s/private/access.mdb && chgrp " USER
+		    " %s/private %s/private/access.mdb && "
+		    "chmod 644 %s/names.mdb && chmod 750 %s/private && chmod 640 %s/private/access.mdb",
+		    dir, dir, dir, dir, dir, dir, dir);
+}
+
+static void
+judge_reading(struct doctor *d, enum ka_result r, enum ka_file file)
+{
+	const char *name = ka_table_file_name(file);
+
+	switch (r) {
+	case KA_OK:
+	case KA_BUSY:
+		doctor_ok(d, "the helper can read the database in %s", d->dir);
+		return;
+	case KA_FAILED:
+		doctor_fail(d, "nothing can be run as the user \"" USER "\": is its uid mapped here?");
+		doctor_mend(d, "cat /proc/self/uid_map");
+		return;
+	case KA_CORRUPT:
+	case KA_CONFLICT:
+		doctor_fail(d, "%s/%s is %s: nobody gets in", d->dir, name, ka_logline_trouble(r));
+		doctor_mend(d, "%s", doctor_anew(d, file));
+		return;
+	case KA_INVALID:
+		doctor_fail(d, "%s/%s is %s: nobody gets in", d->dir, name, ka_logline_trouble(r));
+		break;
+	case KA_NOTFOUND:
+	case KA_UNAVAIL:
+		doctor_fail(d, "the user \"" USER "\" cannot read the database in %s: nobody gets in", d->dir);
+		break;
+	}
+	mend_reading(d);
 }
 
 static void
 look_helper_reads(struct doctor *d)
 {
 	const struct passwd *pw = getpwnam(USER);
-	int status = -1;
-	pid_t pid;
+	enum ka_file file = KA_FILE_ACCESS;
+	enum ka_result r;
 
 	if (!doctor_needs_root(d))
 		return;
@@ -149,30 +199,13 @@ look_helper_reads(struct doctor *d)
 		doctor_skip(d, "there is no user \"" USER "\"");
 		return;
 	}
-	(void)fflush(NULL);
-	if ((pid = fork()) == 0)
-		_exit(read_as(pw, d->dir));
-	if (pid < 0) {
-		doctor_skip(d, "no process can be started: %s", strerror(errno));
-		return;
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) == 2) {
-		doctor_fail(d, "nothing can be run as the user \"" USER "\": is uid %lu mapped here?",
-		    (unsigned long)pw->pw_uid);
-		doctor_mend(d, "cat /proc/self/uid_map");
-	} else if (WEXITSTATUS(status) != 0) {
-		doctor_fail(d, "the user \"" USER "\" cannot read the database in %s: nobody gets in", d->dir);
-		mend_reading(d, WEXITSTATUS(status));
-	} else {
-		doctor_ok(d, "the helper can read the database in %s", d->dir);
-	}
+	r = try_reading(pw, d->dir, &file);
+	judge_reading(d, r, file);
 }
 
 const struct doctor_check doctor_helper_checks[] = {
-    {"user", look_user},
-    {"helper", look_helper},
-    {"helper-reads", look_helper_reads},
-    {NULL, NULL},
+    {"user", look_user, NULL},
+    {"helper", look_helper, NULL},
+    {"helper-reads", look_helper_reads, NULL},
+    {.name = NULL},
 };

@@ -130,8 +130,8 @@ look_lastlog(struct doctor *d)
 }
 
 const struct doctor_check doctor_host_checks[] = {
-    {"sweep", look_sweep},
-    {"clock", look_clock},
-    {"lastlog", look_lastlog},
-    {NULL, NULL},
+    {"sweep", look_sweep, NULL},
+    {"clock", look_clock, NULL},
+    {"lastlog", look_lastlog, NULL},
+    {.name = NULL},
 };

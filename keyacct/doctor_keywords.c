@@ -12,34 +12,11 @@
 
 /* What has to hold, and what follows when it does not. */
 struct keyword {
-	const char *name, *value; /* NULL: as the drop-in that ships has it */
+	const struct host_sshd_need *need; /* NULL: as the drop-in that ships has it */
 	enum doctor_result result;
-	bool global; /* no Match can set it */
-	const char *why;
+	bool global;     /* no Match can set it */
+	const char *why; /* NULL: as the need has it */
 };
-
-static const struct keyword keywords[] = {
-    {"UsePAM", "yes", DOCTOR_FAILURE, true,
-	"without PAM archived projects can be entered, nothing is recorded and no session is ever ended"},
-    {"FingerprintHash", "SHA256", DOCTOR_FAILURE, true, "keys are found by their SHA256 fingerprint: none is"},
-    {"PubkeyAuthentication", "yes", DOCTOR_FAILURE, false, "without public keys nobody enters a project"},
-    {"AuthorizedKeysCommand", NULL, DOCTOR_FAILURE, false, "nobody asks keyacct about a key"},
-    {"AuthorizedKeysCommandUser", NULL, DOCTOR_FAILURE, false, "the helper has to read the database, and no more"},
-    {"AuthorizedKeysFile", NULL, DOCTOR_FAILURE, false,
-	"whoever can write into the home lets in keys that keyacct does not know"},
-    {"AuthenticationMethods", NULL, DOCTOR_FAILURE, false, "a project is entered by its members' keys alone"},
-    {"TrustedUserCAKeys", NULL, DOCTOR_FAILURE, false,
-	"a certificate lets in who is no member, without asking keyacct"},
-    {"ForceCommand", "none", DOCTOR_FAILURE, false, "another command runs instead of what people ask for"},
-    {"PermitTunnel", NULL, DOCTOR_WARNING, false, "a project's member can reach the host's network layer"},
-    {"AllowStreamLocalForwarding", NULL, DOCTOR_WARNING, false,
-	"a project's policy about forwarded ports does not cover Unix sockets"},
-    {"GatewayPorts", NULL, DOCTOR_WARNING, false, "a forwarded port is open to the network"},
-    {"PermitUserRC", NULL, DOCTOR_WARNING, false,
-	"~/.ssh/rc, which every member can write, runs before a restricted command"},
-};
-
-#define KEYWORDS (sizeof(keywords) / sizeof(keywords[0]))
 
 #define SHIPPED KA_SHAREDIR "/00-keyacct.conf"
 
@@ -79,15 +56,17 @@ static void
 mend_place(struct doctor *d, const struct keyword *k, const char *value, const struct doctor_place *place)
 {
 	const char *name = strrchr(place->path, '/') + 1;
+	char setting[1280];
 
 	if (k->global) {
-		doctor_mend(d, "sed -i '%uc %s %s' %s && " DOCTOR_RELOAD, place->line, k->name, value,
+		doctor_mend(d, "sed -i '%uc %s %s' %s && " DOCTOR_RELOAD, place->line, d->check->name, value,
 		    doctor_quote(place->path));
 	} else if (!place->in_match) {
+		(void)snprintf(setting, sizeof(setting), "%s %s", d->check->name, value);
 		doctor_mend(d,
-		    "printf 'Match User " DOCTOR_PATTERN
-		    "\\n    %s %s\\n' >/etc/ssh/sshd_config.d/01-projects-%s.conf && " DOCTOR_RELOAD,
-		    k->name, value, k->name);
+		    "printf '%%s\\n' 'Match User " DOCTOR_PATTERN
+		    "' %s >/etc/ssh/sshd_config.d/01-projects-%s.conf && " DOCTOR_RELOAD,
+		    doctor_quote(setting), d->check->name);
 	} else if (strncmp(place->path, "/etc/ssh/sshd_config.d/", 23) == 0) {
 		doctor_mend(d, "mv %s /etc/ssh/sshd_config.d/50-%s && " DOCTOR_RELOAD, doctor_quote(place->path),
 		    doctor_quote(name));
@@ -101,27 +80,28 @@ mend(struct doctor *d, const struct keyword *k, const char *value, const char *f
 {
 	struct doctor_place place;
 
-	if (doctor_find_keyword(k->name, found, &place) || doctor_find_keyword(k->name, NULL, &place))
+	if (doctor_find_keyword(d->check->name, found, &place) || doctor_find_keyword(d->check->name, NULL, &place))
 		mend_place(d, k, value, &place);
-	else if (k->value != NULL)
-		doctor_mend(d, "sed -i '1i %s %s' /etc/ssh/sshd_config && " DOCTOR_RELOAD, k->name, value);
+	else if (k->need != NULL)
+		doctor_mend(d, "sed -i '1i %s %s' /etc/ssh/sshd_config && " DOCTOR_RELOAD, d->check->name, value);
 	else if (!doctor_reads_drop_in())
 		doctor_mend(
 		    d, "sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config && " DOCTOR_RELOAD);
 	else if (access(DOCTOR_DROP_IN, F_OK) == 0)
-		doctor_mend(d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && keyacct setup --yes && " DOCTOR_RELOAD);
+		doctor_mend(
+		    d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && %s setup --yes && " DOCTOR_RELOAD, d->tool);
 	else
-		doctor_mend(d, "keyacct setup --yes && " DOCTOR_RELOAD);
+		doctor_mend(d, "%s setup --yes && " DOCTOR_RELOAD, d->tool);
 }
 
 /* To the letter, but that more factors than the key may be asked for. */
 static bool
-is_enough(const struct keyword *k, const char *found, const char *wanted)
+is_enough(const char *keyword, const char *found, const char *wanted)
 {
 	char lists[1024], *rest = NULL;
 
-	if (strcasecmp(k->name, "AuthenticationMethods") != 0)
-		return strcasecmp(found, wanted) == 0;
+	if (strcasecmp(keyword, "AuthenticationMethods") != 0)
+		return host_sshd_same(found, wanted);
 	(void)snprintf(lists, sizeof(lists), "%s", found);
 	for (char *list = strtok_r(lists, " ", &rest); list != NULL; list = strtok_r(NULL, " ", &rest))
 		if (strstr(list, wanted) == NULL)
@@ -140,29 +120,27 @@ judge(struct doctor *d, const struct keyword *k)
 		doctor_skip(d, "sshd does not say what it is configured to do");
 		return;
 	}
-	(void)snprintf(wanted, sizeof(wanted), "%s", k->value != NULL ? k->value : "");
-	if (k->value == NULL && !read_shipped(k->name, wanted, sizeof(wanted))) {
-		doctor_fail(d, SHIPPED " is missing or says nothing of %s", k->name);
+	(void)snprintf(wanted, sizeof(wanted), "%s", k->need != NULL ? k->need->value : "");
+	if (k->need == NULL && !read_shipped(d->check->name, wanted, sizeof(wanted))) {
+		doctor_fail(d, SHIPPED " is missing or says nothing of %s", d->check->name);
 		doctor_mend(d, "%s", doctor_reinstall("keyacct"));
 		return;
 	}
-	(void)host_sshd_value(d->sshd, k->name, 0, found, sizeof(found));
-	if (is_enough(k, found, wanted)) {
-		doctor_ok(d, "%s %s", k->name, found);
+	(void)host_sshd_value(d->sshd, d->check->name, 0, found, sizeof(found));
+	if (is_enough(d->check->name, found, wanted)) {
+		doctor_ok(d, "%s %s", d->check->name, found);
 		return;
 	}
-	(k->result == DOCTOR_FAILURE ? doctor_fail : doctor_warn)(
-	    d, "sshd has \"%s %s\" for projects, and not \"%s\": %s", k->name, found, wanted, k->why);
+	(k->result == DOCTOR_FAILURE ? doctor_fail : doctor_warn)(d,
+	    "sshd has \"%s %s\" for projects, and not \"%s\": %s", d->check->name, found, wanted,
+	    k->need != NULL ? k->need->why : k->why);
 	mend(d, k, wanted, found);
 }
 
-/* One of the table's rows for each keyword, so that each has its own line. */
 static void
 look_keyword(struct doctor *d)
 {
-	for (size_t i = 0; i < KEYWORDS; i++)
-		if (strcmp(d->check, keywords[i].name) == 0)
-			judge(d, &keywords[i]);
+	judge(d, d->check->about);
 }
 
 static void
@@ -173,33 +151,51 @@ look_drop_in(struct doctor *d)
 		doctor_ok(d, "sshd has our settings from elsewhere than " DOCTOR_DROP_IN);
 	} else if (access(DOCTOR_DROP_IN, F_OK) != 0) {
 		doctor_fail(d, DOCTOR_DROP_IN " is missing: keyacct is not in service here");
-		doctor_mend(d, "keyacct setup --yes && " DOCTOR_RELOAD);
+		doctor_mend(d, "%s setup --yes && " DOCTOR_RELOAD, d->tool);
 	} else if (!doctor_reads_drop_in() && access("/etc/ssh/sshd_config", R_OK) == 0) {
 		doctor_fail(d, "/etc/ssh/sshd_config does not include " DOCTOR_DROP_IN);
 		doctor_mend(
 		    d, "sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config && " DOCTOR_RELOAD);
 	} else if (!is_same_file(DOCTOR_DROP_IN, SHIPPED)) {
 		doctor_warn(d, DOCTOR_DROP_IN " is not as it ships (" SHIPPED ")");
-		doctor_mend(d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && keyacct setup --yes && " DOCTOR_RELOAD);
+		doctor_mend(
+		    d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && %s setup --yes && " DOCTOR_RELOAD, d->tool);
 	} else if (doctor_must_be_roots(d, DOCTOR_DROP_IN, "what sshd does for projects")) {
 		doctor_ok(d, DOCTOR_DROP_IN " is as it ships");
 	}
 }
 
+#define NEED(need, global)                                                        \
+	&(const struct keyword)                                                   \
+	{                                                                         \
+		&host_sshd_needed[HOST_SSHD_##need], DOCTOR_FAILURE, global, NULL \
+	}
+#define SHIPPED_IS(result, why)          \
+	&(const struct keyword)          \
+	{                                \
+		NULL, result, false, why \
+	}
+
 const struct doctor_check doctor_keyword_checks[] = {
-    {"drop-in", look_drop_in},
-    {"UsePAM", look_keyword},
-    {"FingerprintHash", look_keyword},
-    {"PubkeyAuthentication", look_keyword},
-    {"AuthorizedKeysCommand", look_keyword},
-    {"AuthorizedKeysCommandUser", look_keyword},
-    {"AuthorizedKeysFile", look_keyword},
-    {"AuthenticationMethods", look_keyword},
-    {"TrustedUserCAKeys", look_keyword},
-    {"ForceCommand", look_keyword},
-    {"PermitTunnel", look_keyword},
-    {"AllowStreamLocalForwarding", look_keyword},
-    {"GatewayPorts", look_keyword},
-    {"PermitUserRC", look_keyword},
-    {NULL, NULL},
+    {"drop-in", look_drop_in, NULL},
+    {"UsePAM", look_keyword, NEED(NEEDS_PAM, true)},
+    {"FingerprintHash", look_keyword, NEED(NEEDS_HASH, true)},
+    {"PubkeyAuthentication", look_keyword, NEED(NEEDS_KEYS, false)},
+    {"AuthorizedKeysCommand", look_keyword, SHIPPED_IS(DOCTOR_FAILURE, "nobody asks keyacct about a key")},
+    {"AuthorizedKeysCommandUser", look_keyword,
+	SHIPPED_IS(DOCTOR_FAILURE, "the helper has to read the database, and no more")},
+    {"AuthorizedKeysFile", look_keyword,
+	SHIPPED_IS(DOCTOR_FAILURE, "whoever can write into the home lets in keys that keyacct does not know")},
+    {"AuthenticationMethods", look_keyword,
+	SHIPPED_IS(DOCTOR_FAILURE, "a project is entered by its members' keys alone")},
+    {"TrustedUserCAKeys", look_keyword,
+	SHIPPED_IS(DOCTOR_FAILURE, "a certificate lets in who is no member, without asking keyacct")},
+    {"ForceCommand", look_keyword, NEED(NEEDS_NO_COMMAND, false)},
+    {"PermitTunnel", look_keyword, SHIPPED_IS(DOCTOR_WARNING, "a project's member can reach the host's network layer")},
+    {"AllowStreamLocalForwarding", look_keyword,
+	SHIPPED_IS(DOCTOR_WARNING, "a project's policy about forwarded ports does not cover Unix sockets")},
+    {"GatewayPorts", look_keyword, SHIPPED_IS(DOCTOR_WARNING, "a forwarded port is open to the network")},
+    {"PermitUserRC", look_keyword,
+	SHIPPED_IS(DOCTOR_WARNING, "~/.ssh/rc, which every member can write, runs before a restricted command")},
+    {.name = NULL},
 };

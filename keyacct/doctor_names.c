@@ -20,9 +20,7 @@
 #define BLANKS   " \t"
 
 /* Takes us out of both lines, with the actions that are ours; setup puts us where we belong. */
-#define ANEW                                                                                        \
-	"sed -i -E '/^(passwd|group):/s/[[:space:]]+keyacct([[:space:]]*\\[[^]]*\\])?//' " NSSWITCH \
-	" && keyacct setup --yes"
+#define ANEW "sed -i -E '/^(passwd|group):/s/[[:space:]]+keyacct([[:space:]]*\\[[^]]*\\])?//' " NSSWITCH
 
 /* One word of a line: a service, or the actions behind it. */
 struct word {
@@ -69,7 +67,7 @@ judge_line(struct doctor *d, const char *database, const char *line)
 	if (at == n) {
 		doctor_fail(
 		    d, "the line \"%s:\" of " NSSWITCH " does not name keyacct: no project is a user", database);
-		doctor_mend(d, "keyacct setup --yes");
+		doctor_mend(d, "%s setup --yes", d->tool);
 		return;
 	}
 	for (size_t i = 0; i < at; i++)
@@ -84,7 +82,7 @@ judge_line(struct doctor *d, const char *database, const char *line)
 		doctor_warn(d,
 		    "the line \"%s:\" of " NSSWITCH " asks keyacct before files: a project could hide a local user",
 		    database);
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	} else if (at + 1 < n &&
 		   !(has_action(&words[at + 1], "UNAVAIL=return") && has_action(&words[at + 1], "TRYAGAIN=return")) &&
 		   !has_action(&words[at + 1], "!SUCCESS=return")) {
@@ -92,7 +90,7 @@ judge_line(struct doctor *d, const char *database, const char *line)
 		    "the line \"%s:\" of " NSSWITCH
 		    " goes on behind keyacct when the database is unavailable: %s would say that there is no such user",
 		    database, words[n - 1].text);
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	}
 }
 
@@ -104,8 +102,10 @@ look_nsswitch(struct doctor *d)
 
 	if (text == NULL) {
 		doctor_fail(d, NSSWITCH " cannot be read: %s", strerror(errno));
-		doctor_mend(d, "printf 'passwd: files\\ngroup: files\\nhosts: files dns\\n' >" NSSWITCH
-			       " && chmod 644 " NSSWITCH " && keyacct setup --yes");
+		doctor_mend(d,
+		    "printf 'passwd: files\\ngroup: files\\nhosts: files dns\\n' >" NSSWITCH " && chmod 644 " NSSWITCH
+		    " && %s setup --yes",
+		    d->tool);
 		return;
 	}
 	for (size_t i = 0; i < 2; i++) {
@@ -122,7 +122,7 @@ look_nsswitch(struct doctor *d)
 			continue;
 		}
 		doctor_fail(d, NSSWITCH " has no line \"%s:\"", databases[i]);
-		doctor_mend(d, "echo '%s: files' >>" NSSWITCH " && keyacct setup --yes", databases[i]);
+		doctor_mend(d, "echo '%s: files' >>" NSSWITCH " && %s setup --yes", databases[i], d->tool);
 	}
 	free(text);
 	doctor_ok(d, "passwd and group ask keyacct, and nobody behind it when the database is unavailable");
@@ -140,7 +140,36 @@ answers(void *function)
 	char buf[1024];
 	int saved = 0;
 
-	return f.getpwnam(DOCTOR_NOBODY, &pw, buf, sizeof(buf), &saved) == NSS_STATUS_NOTFOUND;
+	return f.getpwnam(HOST_SSHD_NOBODY, &pw, buf, sizeof(buf), &saved) == NSS_STATUS_NOTFOUND;
+}
+
+/* Why the module could not read names.mdb: this process has the same rights. */
+static void
+mend_names(struct doctor *d)
+{
+	const char *names = doctor_quote(d->names);
+
+	switch (doctor_try_file(d, KA_FILE_NAMES)) {
+	case KA_OK:
+	case KA_BUSY:
+	case KA_NOTFOUND:
+	case KA_CONFLICT:
+	case KA_FAILED:
+		doctor_mend(d, "%s", doctor_reinstall("libnss-keyacct"));
+		return;
+	case KA_CORRUPT:
+		doctor_mend(d, "%s", doctor_anew(d, KA_FILE_NAMES));
+		return;
+	case KA_INVALID:
+	case KA_UNAVAIL:
+		break;
+	}
+	if (access(d->names, F_OK) == 0)
+		doctor_mend(d, "chown root:root %s && chmod 644 %s", names, names);
+	else if (access(d->access, F_OK) == 0 || errno == EACCES)
+		doctor_mend(d, "%s", doctor_anew(d, KA_FILE_NAMES));
+	else
+		doctor_mend(d, "%s init", d->tool);
 }
 
 static void
@@ -153,10 +182,19 @@ look_module(struct doctor *d)
 	case KA_OK:
 		break;
 	case KA_FAILED:
+		if (strcmp(d->dir, KA_DATADIR) != 0) {
+			doctor_skip(d, "%s reads " KA_DATADIR ", and not %s", path, d->dir);
+			return;
+		}
 		doctor_fail(d, "%s can be loaded, but not read " KA_DATADIR "/names.mdb: no project is a user", path);
-		doctor_mend(d, "%s", access(d->access, F_OK) == 0 ? doctor_restore(d) : "keyacct init");
+		mend_names(d);
 		return;
-	default:
+	case KA_NOTFOUND:
+	case KA_CONFLICT:
+	case KA_INVALID:
+	case KA_BUSY:
+	case KA_UNAVAIL:
+	case KA_CORRUPT:
 		doctor_fail(d, "glibc cannot load " MODULE ": %s", err.text);
 		doctor_mend(d, "%s",
 		    access(KA_LIBDIR "/" MODULE, F_OK) == 0 && strstr(err.text, "No such file") != NULL
@@ -197,7 +235,7 @@ look_up(struct doctor *d)
 	}
 	if (!d->has_name && d->has_project) {
 		doctor_fail(d, "%s does not have the project %s: it is no user", d->names, d->user);
-		doctor_mend(d, "keyacct check --repair");
+		doctor_mend(d, "%s check --repair", d->tool);
 		return;
 	}
 	if (!d->has_name || d->name.deleted) {
@@ -212,7 +250,7 @@ look_up(struct doctor *d)
 	for (size_t i = 0; i < 2; i++)
 		if (!asks(databases[i], d->user, &id)) {
 			doctor_fail(d, "'getent %s %s' finds nothing: sshd knows no such user", databases[i], d->user);
-			doctor_mend(d, "keyacct setup --yes");
+			doctor_mend(d, "%s setup --yes", d->tool);
 		} else if (id != d->name.uid) {
 			doctor_fail(d, "'getent %s %s' says %lu, and the project is %lu: somebody else answers for it",
 			    databases[i], d->user, id, (unsigned long)d->name.uid);
@@ -264,7 +302,7 @@ look_nscd(struct doctor *d)
 static void
 look_local_names(struct doctor *d)
 {
-	char *text = doctor_read("/etc/passwd"), line[1024];
+	char *text = doctor_read("/etc/passwd"), line[1024], other[16];
 	const char *at = text != NULL ? text : "";
 	uint8_t id[KA_UUID_LEN];
 
@@ -279,17 +317,18 @@ look_local_names(struct doctor *d)
 			    line);
 		else
 			continue;
-		doctor_mend(d, "usermod --login local-%.8s %s", line, doctor_quote(line));
+		(void)snprintf(other, sizeof(other), "local-%.8s", line);
+		doctor_mend(d, "usermod --login %s %s", doctor_quote(other), doctor_quote(line));
 	}
 	free(text);
 	doctor_ok(d, "no local user's name is as long as a project's");
 }
 
 const struct doctor_check doctor_name_checks[] = {
-    {"nsswitch", look_nsswitch},
-    {"nss-module", look_module},
-    {"lookup", look_up},
-    {"nscd", look_nscd},
-    {"local-names", look_local_names},
-    {NULL, NULL},
+    {"nsswitch", look_nsswitch, NULL},
+    {"nss-module", look_module, NULL},
+    {"lookup", look_up, NULL},
+    {"nscd", look_nscd, NULL},
+    {"local-names", look_local_names, NULL},
+    {.name = NULL},
 };

@@ -19,8 +19,7 @@
 #define ANEW                                                                                                       \
 	"sed -i -E -e '/^# keyacct:/,/^([^#]|$)/{/^#/d}' -e '/pam_keyacct\\.so/d' -e '/pam_succeed_if\\.so quiet " \
 	"user =~ \\?{32}$/d' "                                                                                     \
-	"-e '/pam_mkhomedir\\.so silent umask=0077$/d' -e '/^account optional +pam_permit\\.so$/d' " SERVICE      \
-	" && keyacct setup --yes"
+	"-e '/pam_mkhomedir\\.so silent umask=0077$/d' -e '/^account optional +pam_permit\\.so$/d' " SERVICE
 
 /* One line of a stack. */
 struct entry {
@@ -127,12 +126,12 @@ judge_gate(struct doctor *d, const struct stack *s, size_t at)
 	if (skips < 0) {
 		doctor_warn(d, "nothing keeps root and local users out of " OURS " in " SERVICE
 			       ": were the module missing, they could not log in");
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	} else if (skips != entries_of_ours(s, at)) {
 		doctor_fail(d,
 		    "the line before " OURS " in " SERVICE " skips %d lines for who is no project, and not %d", skips,
 		    entries_of_ours(s, at));
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	}
 }
 
@@ -148,7 +147,7 @@ judge_stack(struct doctor *d, const char *type, const struct stack *s)
 	if (at == s->n) {
 		doctor_fail(d, SERVICE " has no %s line with " OURS ": %s", type,
 		    session ? "no key is checked again, and no use is noted" : "archived projects can be entered");
-		doctor_mend(d, "%s", ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 		return;
 	}
 	control = s->entry[at].control;
@@ -156,7 +155,7 @@ judge_stack(struct doctor *d, const char *type, const struct stack *s)
 		doctor_fail(d, OURS " is \"%s\" in the %s lines of " SERVICE ": %s", control, type,
 		    strcmp(control, "required") == 0 ? "a session that it refuses is begun all the same"
 						     : "its no does not count");
-		doctor_mend(d, ANEW);
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	}
 	for (size_t i = 0; i < at; i++)
 		if (ends_before_us(&s->entry[i])) {
@@ -164,7 +163,7 @@ judge_stack(struct doctor *d, const char *type, const struct stack *s)
 			    "\"%s %s\" stands before " OURS " in the %s lines of " SERVICE ", which may not be reached",
 			    s->entry[i].control[0] != '\0' ? s->entry[i].control : s->entry[i].type, s->entry[i].module,
 			    type);
-			doctor_mend(d, ANEW);
+			doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 			break;
 		}
 	judge_gate(d, s, at);
@@ -175,16 +174,17 @@ static void
 look_stack(struct doctor *d)
 {
 	static struct stack stack;
-	const char *type = strcmp(d->check, "pam-account") == 0 ? "account" : "session";
+	const char *type = d->check->about;
 
 	if (read_stack(type, &stack)) {
 		judge_stack(d, type, &stack);
 	} else {
 		doctor_fail(d, SERVICE " cannot be read: %s", strerror(errno));
-		doctor_mend(d, "%s && keyacct setup --yes",
+		doctor_mend(d, "%s && %s setup --yes",
 		    access(SERVICE, F_OK) == 0
 			? "chmod 644 " SERVICE
-			: "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss openssh-server");
+			: "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss openssh-server",
+		    d->tool);
 	}
 }
 
@@ -214,7 +214,7 @@ look_arguments(struct doctor *d)
 				continue;
 			doctor_warn(d, OURS " asks another database than %s in the %s lines of " SERVICE ": %s", d->dir,
 			    types[i], dir != NULL ? dir : KA_DATADIR);
-			doctor_mend(d, ANEW);
+			doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 		}
 	}
 	if (!found)
@@ -273,10 +273,10 @@ look_registry(struct doctor *d)
 }
 
 const struct doctor_check doctor_pam_checks[] = {
-    {"pam-account", look_stack},
-    {"pam-session", look_stack},
-    {"pam-arguments", look_arguments},
-    {"pam-module", look_module},
-    {"registry", look_registry},
-    {NULL, NULL},
+    {"pam-account", look_stack, "account"},
+    {"pam-session", look_stack, "session"},
+    {"pam-arguments", look_arguments, NULL},
+    {"pam-module", look_module, NULL},
+    {"registry", look_registry, NULL},
+    {.name = NULL},
 };

@@ -18,6 +18,7 @@ struct pick {
 	bool any; /* the first that can be entered */
 	unsigned found;
 	struct ka_project project;
+	enum ka_reason closed;
 	struct ka_name name;
 };
 
@@ -38,20 +39,31 @@ step(struct ka_view *view, enum ka_table table, const struct pick *p, struct ka_
 }
 
 static enum ka_result
+decide(struct ka_view *view, struct pick *p)
+{
+	static struct ka_access_answer answer;
+	struct ka_access_question q = {.at_s = 1, .host = ""};
+	enum ka_result r;
+
+	memcpy(q.project, p->project.id, KA_UUID_LEN);
+	r = ka_access_decide_project(view, &q, &answer);
+	p->closed = answer.reason;
+	return r;
+}
+
+static enum ka_result
 pick_project(struct ka_view *view, void *arg)
 {
 	struct pick *p = arg;
-	struct ka_project project;
 	struct ka_row row = {.keylen = 0};
 	enum ka_result r = KA_OK;
 
 	p->found = 0;
 	for (unsigned n = 0; n < PROJECTS_MAX && (r = step(view, KA_TABLE_PROJECT, p, &row)) == KA_OK; n++) {
-		if ((r = ka_record_row_project(&row, &project)) != KA_OK)
+		if ((r = ka_record_row_project(&row, &p->project)) != KA_OK || (r = decide(view, p)) != KA_OK)
 			return r;
-		if (p->any && (project.state != KA_PROJECT_ACTIVE || !project.ssh))
+		if (p->any && p->closed != KA_REASON_GRANTED)
 			continue;
-		p->project = project;
 		if (++p->found > 1 || p->any)
 			break;
 	}
@@ -99,7 +111,7 @@ doctor_find_project(struct doctor *d, const char *text, struct ka_error *err)
 	struct pick p = {.any = text == NULL};
 	enum ka_result r;
 
-	memcpy(d->user, DOCTOR_NOBODY, sizeof(d->user));
+	memcpy(d->user, HOST_SSHD_NOBODY, sizeof(d->user));
 	memset(p.high, 0xff, sizeof(p.high));
 	if (text != NULL && ka_uuid_parse_prefix(text, p.low, p.high) != KA_OK)
 		return ka_result_fail(err, KA_INVALID,
@@ -109,6 +121,7 @@ doctor_find_project(struct doctor *d, const char *text, struct ka_error *err)
 	if ((r = ka_view_read(d->access, pick_project, &p)) == KA_OK && p.found == 1) {
 		d->has_project = true;
 		d->project = p.project;
+		d->closed = p.closed;
 		find_name(d, p.project.id);
 		ka_uuid_name(p.project.id, d->user);
 	} else if (r != KA_OK && (r = ka_view_read(d->names, pick_name, &p)) == KA_OK && p.found == 1) {
@@ -165,41 +178,71 @@ doctor_find_uid(struct doctor *d, uint32_t first, uint32_t last, struct ka_name 
 /* The project's own */
 
 static void
+judge_project(struct doctor *d)
+{
+	switch (d->closed) {
+	case KA_REASON_PROJECT_ARCHIVED:
+		doctor_fail(d, "the project %s is archived: nobody gets in", d->user);
+		doctor_mend(d, "%s project unarchive %s", d->tool, d->user);
+		break;
+	case KA_REASON_PROJECT_DELETED:
+		doctor_fail(d, "the project %s was removed: nobody gets in, and its id is never used again", d->user);
+		doctor_mend(d, "%s project add --title %s", d->tool,
+		    d->project.title[0] != '\0' ? doctor_quote(d->project.title) : "TITLE");
+		break;
+	case KA_REASON_SSH_OFF:
+		doctor_fail(d, "the project %s is closed to SSH", d->user);
+		doctor_mend(d, "%s project set %s --ssh on", d->tool, d->user);
+		break;
+	case KA_REASON_GRANTED:
+		doctor_ok(d, "the project %s is active and open to SSH", d->user);
+		break;
+	case KA_REASON_UNKNOWN_PROJECT:
+	case KA_REASON_UNKNOWN_KEY:
+	case KA_REASON_KEY_REACH:
+	case KA_REASON_NOT_MEMBER:
+	case KA_REASON_MEMBER_NOT_YET:
+	case KA_REASON_MEMBER_EXPIRED:
+	case KA_REASON_ACCOUNT_SUSPENDED:
+	case KA_REASON_KEY_INACTIVE:
+	case KA_REASON_KEY_NOT_YET:
+	case KA_REASON_KEY_EXPIRED:
+	case KA_REASON_KEY_TYPE:
+	case KA_REASON_KEY_BITS:
+	case KA_REASON_KEY_NO_TOKEN:
+	case KA_REASON_KEY_HOST:
+	case KA_REASON_KEY_ADDRESS:
+	case KA_REASON_UID_MISMATCH:
+	case KA_REASONS:
+		/* None of a project that is there, when neither a key nor a uid is asked about. */
+		doctor_fail(d, "the project %s: %s", d->user, ka_access_reason_text(d->closed));
+		doctor_mend(d, "%s project show %s", d->tool, d->user);
+		break;
+	}
+}
+
+static void
 look_project(struct doctor *d)
 {
-	if (!d->has_project) {
+	if (d->has_project)
+		judge_project(d);
+	else
 		doctor_skip(d, d->has_name ? "only root can read the state of a project"
 					   : "there is no project that can be entered yet");
-		return;
-	}
-	if (d->project.state == KA_PROJECT_ARCHIVED) {
-		doctor_fail(d, "the project %s is archived: nobody gets in", d->user);
-		doctor_mend(d, "keyacct project unarchive %s", d->user);
-	} else if (d->project.state == KA_PROJECT_DELETED) {
-		doctor_fail(d, "the project %s was removed: nobody gets in, and its id is never used again", d->user);
-		doctor_mend(d, "keyacct project add --title %s",
-		    d->project.title[0] != '\0' ? doctor_quote(d->project.title) : "TITLE");
-	} else if (!d->project.ssh) {
-		doctor_fail(d, "the project %s is closed to SSH", d->user);
-		doctor_mend(d, "keyacct project set %s --ssh on", d->user);
-	}
-	doctor_ok(d, "the project %s is active and open to SSH", d->user);
 }
 
 static void
 look_shell(struct doctor *d)
 {
 	const char *shell = d->has_project ? d->project.shell : d->name.shell;
-	struct stat st;
 
 	if (!d->has_project && !d->has_name) {
 		doctor_skip(d, "there is no project that can be entered yet");
 		return;
 	}
-	/* As sshd asks, which refuses the user otherwise, with a word in its log alone: auth.c, allowed_user(). */
-	if (stat(shell, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0) {
+	if (!cli_is_shell(shell)) {
 		doctor_fail(d, "%s, the shell of project %s, is no program here: sshd lets nobody in", shell, d->user);
-		doctor_mend(d, "keyacct project set %s --shell /bin/bash", d->user);
+		doctor_mend(d, "%s project set %s --shell /bin/bash", d->tool, d->user);
 	}
 	doctor_ok(d, "%s can be run", shell);
 }
@@ -212,7 +255,7 @@ nearest(const char *path, char part[static PATH_MAX], struct stat *st)
 	while (stat(part, st) != 0) {
 		char *slash = strrchr(part, '/');
 
-		if (slash == NULL || errno != ENOENT)
+		if (slash == NULL || (errno != ENOENT && errno != ENOTDIR))
 			return false;
 		slash[slash == part] = '\0';
 	}
@@ -232,7 +275,12 @@ look_home(struct doctor *d)
 		return;
 	}
 	if (!nearest(home, part, &st)) {
-		doctor_skip(d, "only root can look at %s", home);
+		if (!d->root && errno == EACCES) {
+			doctor_skip(d, "only root can look at %s", home);
+			return;
+		}
+		doctor_fail(d, "cannot look at %s, for the home %s: %s", part, home, strerror(errno));
+		doctor_mend(d, "ls -ld %s", doctor_quote(part));
 	} else if (!S_ISDIR(st.st_mode)) {
 		doctor_fail(d, "%s is in the way of the home %s", part, home);
 		doctor_mend(d, "mv %s %s.old", doctor_quote(part), doctor_quote(part));
@@ -253,8 +301,8 @@ look_home(struct doctor *d)
 }
 
 const struct doctor_check doctor_project_checks[] = {
-    {"project", look_project},
-    {"shell", look_shell},
-    {"home", look_home},
-    {NULL, NULL},
+    {"project", look_project, NULL},
+    {"shell", look_shell, NULL},
+    {"home", look_home, NULL},
+    {.name = NULL},
 };

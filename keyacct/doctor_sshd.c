@@ -1,7 +1,6 @@
 /*
  * keyacct doctor: does sshd run, does it take its configuration, and does it let projects in by name?
  */
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,77 +93,47 @@ skips_sshd(struct doctor *d)
 	return d->sshd == NULL;
 }
 
-/* "USER@HOST" limits where from. */
-static bool
-matches(const char *pattern, const char *user, bool *by_host)
-{
-	const char *host = strrchr(pattern, '@');
-	char name[256];
-
-	(void)snprintf(
-	    name, sizeof(name), "%.*s", host != NULL ? (int)(host - pattern) : (int)strlen(pattern), pattern);
-	*by_host = host != NULL;
-	return fnmatch(name, user, FNM_NOESCAPE) == 0;
-}
-
-/* How a list names the project, whose one group is called as it is. */
-enum listed { LIST_NONE, LIST_OTHERS, LIST_BY_HOST, LIST_NAMED };
-
-static enum listed
-find_in_list(const struct doctor *d, const char *keyword, char pattern[static 256])
-{
-	enum listed listed = LIST_NONE, one;
-	char value[256];
-	bool by_host;
-
-	for (unsigned i = 0; host_sshd_value(d->sshd, keyword, i, value, sizeof(value)); i++) {
-		one = !matches(value, d->user, &by_host) ? LIST_OTHERS : by_host ? LIST_BY_HOST : LIST_NAMED;
-		if (one <= listed)
-			continue;
-		listed = one;
-		(void)snprintf(pattern, 256, "%s", value);
-	}
-	return listed;
-}
-
+/* A list that names projects one by one is meant so: only who asks about one that it keeps out has to be helped. */
 static void
 judge_allow(struct doctor *d, const char *keyword)
 {
 	struct doctor_place place;
 	char pattern[256];
+	const char *all = DOCTOR_PATTERN;
 
-	switch (find_in_list(d, keyword, pattern)) {
-	case LIST_NONE:
-	case LIST_NAMED:
+	switch (host_sshd_judge_list(d->sshd, keyword, d->user, pattern, sizeof(pattern))) {
+	case HOST_SSHD_NO_LIST:
+	case HOST_SSHD_LISTED:
 		return;
-	case LIST_BY_HOST:
+	case HOST_SSHD_BY_HOST:
 		doctor_warn(d, "%s \"%s\" of sshd lets projects in from some hosts alone", keyword, pattern);
 		break;
-	case LIST_OTHERS:
-		doctor_fail(d, "%s of sshd leaves projects out: nobody can log in to one", keyword);
+	case HOST_SSHD_PROJECTS:
+		(d->asked ? doctor_fail : doctor_warn)(
+		    d, "%s of sshd names projects one by one, and not %s: nobody can log in to it", keyword, d->user);
+		all = d->user;
+		break;
+	case HOST_SSHD_OTHERS:
+		doctor_fail(d, "%s of sshd leaves projects out: nobody can log in to %s", keyword, d->user);
 		break;
 	}
 	if (doctor_find_keyword(keyword, NULL, &place))
-		doctor_mend(d, "sed -i '%us/$/ " DOCTOR_PATTERN "/' %s && " DOCTOR_RELOAD, place.line,
-		    doctor_quote(place.path));
+		doctor_mend(d, "sed -i '%us/$/ %s/' %s && " DOCTOR_RELOAD, place.line, all, doctor_quote(place.path));
 }
 
 /* Out of a line's list, or the line, when it has nothing else. */
 static void
 mend_deny(struct doctor *d, const struct doctor_place *place, const char *pattern)
 {
-	char escaped[512], *to = escaped;
+	char script[1024];
 
 	if (strlen(place->value) == strlen(pattern)) {
 		doctor_mend(d, "sed -i '%us/^/#/' %s && " DOCTOR_RELOAD, place->line, doctor_quote(place->path));
 		return;
 	}
-	for (; *pattern != '\0'; *to++ = *pattern++)
-		if (strchr(".*[]^$/\\", *pattern) != NULL)
-			*to++ = '\\';
-	*to = '\0';
-	doctor_mend(d, "sed -i '%us/[[:space:]]%s\\([[:space:]]\\|$\\)/\\1/' %s && " DOCTOR_RELOAD, place->line,
-	    escaped, doctor_quote(place->path));
+	(void)snprintf(script, sizeof(script), "%us/[[:space:]]%s\\([[:space:]]\\|$\\)/\\1/", place->line,
+	    doctor_pattern(pattern));
+	doctor_mend(d, "sed -i %s %s && " DOCTOR_RELOAD, doctor_quote(script), doctor_quote(place->path));
 }
 
 static void
@@ -172,12 +141,20 @@ judge_deny(struct doctor *d, const char *keyword)
 {
 	struct doctor_place place;
 	char pattern[256];
-	enum listed listed = find_in_list(d, keyword, pattern);
 
-	if (listed != LIST_BY_HOST && listed != LIST_NAMED)
+	switch (host_sshd_judge_list(d->sshd, keyword, d->user, pattern, sizeof(pattern))) {
+	case HOST_SSHD_NO_LIST:
+	case HOST_SSHD_OTHERS:
+	case HOST_SSHD_PROJECTS:
 		return;
-	doctor_fail(d, "%s \"%s\" of sshd keeps %s out%s", keyword, pattern, d->user,
-	    listed == LIST_BY_HOST ? " from some hosts" : "");
+	case HOST_SSHD_BY_HOST:
+		doctor_warn(d, "%s \"%s\" of sshd keeps %s out from some hosts", keyword, pattern, d->user);
+		break;
+	case HOST_SSHD_LISTED:
+		(host_sshd_is_project(pattern) && !d->asked ? doctor_warn : doctor_fail)(
+		    d, "%s \"%s\" of sshd keeps %s out", keyword, pattern, d->user);
+		break;
+	}
 	if (doctor_find_keyword(keyword, pattern, &place))
 		mend_deny(d, &place, pattern);
 }
@@ -195,8 +172,8 @@ look_allowed(struct doctor *d)
 }
 
 const struct doctor_check doctor_sshd_checks[] = {
-    {"sshd-config", look_config},
-    {"sshd-listens", look_listens},
-    {"sshd-allowed", look_allowed},
-    {NULL, NULL},
+    {"sshd-config", look_config, NULL},
+    {"sshd-listens", look_listens, NULL},
+    {"sshd-allowed", look_allowed, NULL},
+    {.name = NULL},
 };

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/view.h"
 #include "keyacct/doctor.h"
 #include "keyacct/run.h"
 
@@ -65,25 +66,50 @@ doctor_next_line(const char **at, char *line, size_t size)
 	return true;
 }
 
+/* A word of ${size} bytes, one of six in turn; NULL: no memory. */
+static char *
+next_word(size_t size)
+{
+	static char *words[6];
+	static unsigned turn;
+	char **word = &words[turn++ % 6];
+
+	free(*word);
+	return *word = malloc(size);
+}
+
 const char *
 doctor_quote(const char *text)
 {
-	static char words[4][2 * PATH_MAX];
-	static unsigned turn;
-	char *word = words[turn++ % 4], *to = word;
+	char *word = next_word(4 * strlen(text) + 3), *to = word;
 
+	if (word == NULL)
+		return "''";
 	if (text[0] != '\0' &&
-	    text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-")] == '\0') {
-		(void)snprintf(word, sizeof(words[0]), "%s", text);
-		return word;
-	}
+	    text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-")] == '\0')
+		return strcpy(word, text);
 	*to++ = '\'';
-	for (; *text != '\0' && to < word + sizeof(words[0]) - 8; text++)
+	for (; *text != '\0'; text++)
 		if (*text == '\'')
 			to = stpcpy(to, "'\\''");
 		else
 			*to++ = *text;
 	*to++ = '\'';
+	*to = '\0';
+	return word;
+}
+
+const char *
+doctor_pattern(const char *text)
+{
+	char *word = next_word(2 * strlen(text) + 1), *to = word;
+
+	/* One that fits nothing. */
+	if (word == NULL)
+		return "$^";
+	for (; *text != '\0'; *to++ = *text++)
+		if (strchr(".*[]^$/\\", *text) != NULL)
+			*to++ = '\\';
 	*to = '\0';
 	return word;
 }
@@ -204,8 +230,38 @@ doctor_reinstall(const char *package)
 	return command;
 }
 
-const char *
-doctor_restore(const struct doctor *d)
+bool
+doctor_is_readable(enum ka_table table)
+{
+	return table != KA_TABLE_CHANGE && table != KA_TABLE_BLOB;
+}
+
+static enum ka_result
+read_first(struct ka_view *view, void *arg)
+{
+	const enum ka_file *file = arg;
+	size_t n;
+	const enum ka_table *tables = ka_table_list(*file, &n);
+	struct ka_row row;
+	enum ka_result r = KA_OK;
+
+	for (size_t i = 0; i < n && (r == KA_OK || r == KA_NOTFOUND); i++)
+		if (doctor_is_readable(tables[i]))
+			r = ka_view_seek(view, tables[i], "", 1, &row);
+	return r == KA_NOTFOUND ? KA_OK : r;
+}
+
+enum ka_result
+doctor_try_file(const struct doctor *d, enum ka_file file)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", d->dir, ka_table_file_name(file));
+	return ka_view_read(path, read_first, &file);
+}
+
+static const char *
+restore(const struct doctor *d)
 {
 	static char command[3 * PATH_MAX];
 	const char *backup = "BACKUP";
@@ -218,8 +274,26 @@ doctor_restore(const struct doctor *d)
 		*strrchr(path, '/') = '\0';
 		backup = path;
 	}
-	(void)snprintf(
-	    command, sizeof(command), "keyacct --dir %s restore %s", doctor_quote(d->dir), doctor_quote(backup));
+	(void)snprintf(command, sizeof(command), "%s restore %s", d->tool, doctor_quote(backup));
 	globfree(&found);
+	return command;
+}
+
+/* Whoever cannot tell, because only root can look, does not take it for lost. */
+static bool
+access_is_lost(const struct doctor *d)
+{
+	return doctor_try_file(d, KA_FILE_ACCESS) == KA_CORRUPT ||
+	       (access(d->access, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR));
+}
+
+const char *
+doctor_anew(const struct doctor *d, enum ka_file file)
+{
+	static char command[3 * PATH_MAX];
+
+	if (file == KA_FILE_ACCESS || access_is_lost(d))
+		return restore(d);
+	(void)snprintf(command, sizeof(command), "%s check --repair", d->tool);
 	return command;
 }

@@ -105,7 +105,7 @@ look_useradd(struct doctor *d)
 static void
 judge_subids(struct doctor *d, const char *path)
 {
-	char *text = doctor_read(path), line[512], owner[128], user[KA_UUID_NAME_LEN];
+	char *text = doctor_read(path), line[512], owner[128], user[KA_UUID_NAME_LEN], script[512];
 	const char *at = text != NULL ? text : "";
 	unsigned long first, count, last;
 	struct ka_name name;
@@ -124,7 +124,8 @@ judge_subids(struct doctor *d, const char *path)
 		} else {
 			continue;
 		}
-		doctor_mend(d, "sed -i '/^%s:%lu:%lu$/d' %s", owner, first, count, path);
+		(void)snprintf(script, sizeof(script), "/^%s:%lu:%lu$/d", doctor_pattern(owner), first, count);
+		doctor_mend(d, "sed -i %s %s", doctor_quote(script), path);
 	}
 	free(text);
 }
@@ -191,10 +192,10 @@ look_map(struct doctor *d)
 }
 
 const struct doctor_check doctor_uid_checks[] = {
-    {"uid-map", look_map},
-    {"uid-local", look_local},
-    {"uid-useradd", look_useradd},
-    {"uid-subids", look_subids},
-    {"uid-systemd", look_systemd},
-    {NULL, NULL},
+    {"uid-map", look_map, NULL},
+    {"uid-local", look_local, NULL},
+    {"uid-useradd", look_useradd, NULL},
+    {"uid-subids", look_subids, NULL},
+    {"uid-systemd", look_systemd, NULL},
+    {.name = NULL},
 };

@@ -30,6 +30,14 @@ static const struct {
     {KA_REQUEST_TUNNELS, "PermitTunnel", "yes"},
 };
 
+const struct host_sshd_need host_sshd_needed[HOST_SSHD_NEEDS] = {
+    [HOST_SSHD_NEEDS_PAM] = {"UsePAM", "yes",
+	"without PAM archived projects can be entered, nothing is recorded and no session is ever ended"},
+    [HOST_SSHD_NEEDS_HASH] = {"FingerprintHash", "SHA256", "keys are found by their SHA256 fingerprint: none is"},
+    [HOST_SSHD_NEEDS_KEYS] = {"PubkeyAuthentication", "yes", "without public keys nobody enters a project"},
+    [HOST_SSHD_NEEDS_NO_COMMAND] = {"ForceCommand", "none", "another command runs instead of what people ask for"},
+};
+
 enum ka_result
 host_sshd_ask(const char *user, const char *host, const char *address, char **config, struct ka_error *err)
 {
@@ -73,11 +81,17 @@ host_sshd_value(const char *config, const char *keyword, unsigned nth, char *val
 }
 
 bool
+host_sshd_same(const char *a, const char *b)
+{
+	return strchr(a, '/') != NULL ? strcmp(a, b) == 0 : strcasecmp(a, b) == 0;
+}
+
+bool
 host_sshd_is(const char *config, const char *keyword, const char *value)
 {
 	char found[1024];
 
-	return host_sshd_value(config, keyword, 0, found, sizeof(found)) && strcmp(found, value) == 0;
+	return host_sshd_value(config, keyword, 0, found, sizeof(found)) && host_sshd_same(found, value);
 }
 
 bool
@@ -145,47 +159,51 @@ host_sshd_near(const char *config, char *address, size_t size)
 
 /* Who may log in */
 
-/* sshd's own patterns know * and ? alone: match.c, match_pattern(). A name with brackets is none of ours. */
+/* sshd's own patterns know * and ? alone, and a bracket stands for itself: match.c, match_pattern(). */
 static bool
 fits(const char *pattern, const char *name)
 {
-	return fnmatch(pattern, name, FNM_NOESCAPE) == 0;
+	return strchr(pattern, '[') == NULL && fnmatch(pattern, name, FNM_NOESCAPE) == 0;
 }
 
-/* Does a value of ${keyword}, its part before an @, fit? With ${anywhere} not those for some addresses alone. */
-static bool
-any_fits(const char *config, const char *keyword, const char *name, bool anywhere, char *pattern, size_t size)
+/* "USER@HOST" is for users alone; a group's @ is a letter of its name. With two of them it is nobody's: no name of a
+ * project has one, and no host either. */
+static enum host_sshd_listed
+judge_pattern(const char *pattern, bool users, const char *name)
 {
-	for (unsigned i = 0; host_sshd_value(config, keyword, i, pattern, size); i++) {
-		char *at = strchr(pattern, '@');
+	const char *at = users ? strchr(pattern, '@') : NULL;
+	char user[256];
 
-		if (at != NULL)
-			*at = '\0';
-		if ((at == NULL || !anywhere || strcmp(at + 1, "*") == 0) && fits(pattern, name))
-			return true;
-	}
-	return false;
+	(void)snprintf(user, sizeof(user), "%.*s", at != NULL ? (int)(at - pattern) : (int)strlen(pattern), pattern);
+	if (at != NULL && strchr(at + 1, '@') != NULL)
+		return HOST_SSHD_OTHERS;
+	if (fits(user, name))
+		return at == NULL || strcmp(at, "@*") == 0 ? HOST_SSHD_LISTED : HOST_SSHD_BY_HOST;
+	return host_sshd_is_project(pattern) ? HOST_SSHD_PROJECTS : HOST_SSHD_OTHERS;
 }
 
-static bool
-has_any(const char *config, const char *keyword)
+enum host_sshd_listed
+host_sshd_judge_list(const char *config, const char *keyword, const char *name, char *pattern, size_t size)
 {
-	char value[8];
-
-	return host_sshd_value(config, keyword, 0, value, sizeof(value));
-}
-
-/* A value that is a project's name itself: somebody lists projects one by one. */
-static bool
-names_project(const char *config, const char *keyword)
-{
+	bool users = strcasecmp(keyword, "AllowUsers") == 0 || strcasecmp(keyword, "DenyUsers") == 0;
+	enum host_sshd_listed listed = HOST_SSHD_NO_LIST, one;
 	char value[256];
 
-	for (unsigned i = 0; host_sshd_value(config, keyword, i, value, sizeof(value)); i++)
-		if (strspn(value, "0123456789abcdef") == KA_UUID_NAME_LEN - 1 &&
-		    strchr("@", value[KA_UUID_NAME_LEN - 1]) != NULL)
-			return true;
-	return false;
+	pattern[0] = '\0';
+	for (unsigned i = 0; host_sshd_value(config, keyword, i, value, sizeof(value)); i++) {
+		if ((one = judge_pattern(value, users, name)) <= listed)
+			continue;
+		listed = one;
+		(void)snprintf(pattern, size, "%s", value);
+	}
+	return listed;
+}
+
+bool
+host_sshd_is_project(const char *pattern)
+{
+	return strspn(pattern, "0123456789abcdef") == KA_UUID_NAME_LEN - 1 &&
+	       strchr("@", pattern[KA_UUID_NAME_LEN - 1]) != NULL;
 }
 
 bool
@@ -194,17 +212,18 @@ host_sshd_keeps_out(const char *config, char *setting, size_t size)
 	static const char *const allow[] = {"AllowUsers", "AllowGroups"}, *const deny[] = {"DenyUsers", "DenyGroups"};
 	char name[KA_UUID_NAME_LEN], pattern[256];
 
-	/* One name for each digit that a project's can begin with; its group is called as it is. */
+	/* One name for each digit that a project's can begin with. */
 	for (const char *digit = "0123456789abcdef"; *digit != '\0'; digit++) {
 		memset(name, *digit, sizeof(name) - 1);
 		name[sizeof(name) - 1] = '\0';
 		for (size_t i = 0; i < 2; i++) {
-			if (any_fits(config, deny[i], name, true, pattern, sizeof(pattern))) {
+			if (host_sshd_judge_list(config, deny[i], name, pattern, sizeof(pattern)) == HOST_SSHD_LISTED &&
+			    !host_sshd_is_project(pattern)) {
 				(void)snprintf(setting, size, "%s %s", deny[i], pattern);
 				return true;
 			}
-			if (has_any(config, allow[i]) && !names_project(config, allow[i]) &&
-			    !any_fits(config, allow[i], name, false, pattern, sizeof(pattern))) {
+			if (host_sshd_judge_list(config, allow[i], name, pattern, sizeof(pattern)) ==
+			    HOST_SSHD_OTHERS) {
 				(void)snprintf(setting, size, "%s", allow[i]);
 				return true;
 			}

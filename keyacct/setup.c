@@ -171,15 +171,35 @@ nth(const struct setup *s, size_t i)
 	return &files[s->undo ? FILES - 1 - i : i];
 }
 
-static void
-roll_back(const struct setup *s, size_t done)
+/* A file that could not be written in the first place needs no putting back. */
+static bool
+is_as_before(const struct setup *s, const struct file *f)
 {
 	struct ka_error err;
+	char *now = NULL;
+	bool same = host_disk_read(s->root, f->path, &now, &err) == KA_OK &&
+		    (now == NULL || f->old == NULL ? now == f->old : strcmp(now, f->old) == 0);
 
-	while (done-- > 0)
-		if (is_changed(nth(s, done)) &&
-		    host_disk_replace(s->root, nth(s, done)->path, nth(s, done)->old, &err) != KA_OK)
-			cli_warn(s->cli, err.text);
+	free(now);
+	return same;
+}
+
+/* Returns whether every file is as it was. */
+static bool
+roll_back(const struct setup *s, size_t done)
+{
+	bool whole = true;
+	struct ka_error err;
+
+	while (done-- > 0) {
+		const struct file *f = nth(s, done);
+
+		if (!is_changed(f) || is_as_before(s, f) || host_disk_replace(s->root, f->path, f->old, &err) == KA_OK)
+			continue;
+		cli_warn(s->cli, err.text);
+		whole = false;
+	}
+	return whole;
 }
 
 static enum ka_result
@@ -199,8 +219,10 @@ apply(const struct setup *s, struct ka_error *err)
 	if (r != KA_OK) {
 		struct ka_error why = *err;
 
-		roll_back(s, done);
-		(void)ka_result_fail(err, r, "everything is as it was: %.400s", why.text);
+		(void)ka_result_fail(err, r, "%s: %.400s",
+		    roll_back(s, done) ? "everything is as it was"
+				       : "not everything could be put back (see the warnings)",
+		    why.text);
 	}
 	return r;
 }

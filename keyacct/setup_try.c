@@ -12,24 +12,11 @@
 #include "keyacct/host_sshd.h"
 #include "keyacct/run.h"
 
-/* A project that there is not: its name has the shape that the drop-in is about. */
-#define NOBODY "00000000000000000000000000000000"
-
-/* What has to hold whether we are there or not: without it nobody could enter a project, or anybody. */
-static const struct {
-	const char *keyword, *value, *why;
-} needed[] = {
-    {"usepam", "yes", "without PAM archived projects could be entered, and nothing would be recorded"},
-    {"pubkeyauthentication", "yes", "without public keys nobody could enter a project"},
-    {"fingerprinthash", "SHA256", "keys are found by their SHA256 fingerprint"},
-    {"forcecommand", "none", "another command would run instead of what people ask for"},
-};
-
 /* What sshd has for a project. */
 static enum ka_result
 ask_sshd(char **config, struct ka_error *err)
 {
-	return host_sshd_ask(NOBODY, "localhost", "127.0.0.1", config, err);
+	return host_sshd_ask(HOST_SSHD_NOBODY, "localhost", "127.0.0.1", config, err);
 }
 
 /* Every setting of our drop-in has to be what counts for a project: of two Match blocks the first one does. */
@@ -59,10 +46,13 @@ try_sshd(const char *drop_in, struct ka_error *err)
 
 	if ((r = ask_sshd(&config, err)) != KA_OK)
 		return r;
-	for (size_t i = 0; r == KA_OK && i < sizeof(needed) / sizeof(needed[0]); i++)
-		if (!host_sshd_is(config, needed[i].keyword, needed[i].value))
-			r = ka_result_fail(err, KA_CONFLICT, "sshd has no \"%s %s\" for projects: %s",
-			    needed[i].keyword, needed[i].value, needed[i].why);
+	for (size_t i = 0; r == KA_OK && i < HOST_SSHD_NEEDS; i++) {
+		const struct host_sshd_need *need = &host_sshd_needed[i];
+
+		if (!host_sshd_is(config, need->keyword, need->value))
+			r = ka_result_fail(err, KA_CONFLICT, "sshd has no \"%s %s\" for projects: %s", need->keyword,
+			    need->value, need->why);
+	}
 	if (r == KA_OK && host_sshd_keeps_out(config, setting, sizeof(setting)))
 		r = ka_result_fail(err, KA_CONFLICT,
 		    "sshd's %s keeps projects out: the pattern of 32 question marks is all of them, for what allows "

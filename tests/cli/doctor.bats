@@ -54,6 +54,10 @@ setup() {
 	run keyacct doctor
 	lacks $'\e'
 	has "has a name of 32 characters"
+	# A command without them would be about another name.
+	ask
+	same null "$(lines local-names remedy)"
+	[[ $(lines local-names message) == *"; mend it by hand: the command has characters that cannot be shown" ]]
 }
 
 @test "the status is that of the worst line" {
@@ -121,7 +125,7 @@ setup() {
 @test "without a database it walks on, and init mends it" {
 	rm -rf $database
 	finds "files database helper-reads home lookup nss-module project shell" failure "there is no database: $database is missing"
-	remedy database "keyacct --dir $database init"
+	remedy database "keyacct init"
 	bash -c "$(lines database remedy)"
 	ask
 	same "home lookup project shell" "$(complaints)"
@@ -146,6 +150,46 @@ setup() {
 	same skipped "$(lines lookup result)"
 	same warning "$(lines pam-arguments result | head -n 1)"
 	[[ $(lines database message) == *"rows read and are whole"* ]]
+}
+
+# of_copy NUMBER [ARG]...: doctor about $copy has so many commands of ours to say, and each of them names the copy
+of_copy() {
+	local number=$1 commands
+	shift
+	run --separate-stderr keyacct --dir "$copy" --json doctor "$@"
+	said=$output
+	same 5 "$status"
+	commands=$(jq -r '.[].remedy | strings' <<<"$said" | grep -oP '(^|&& )\Kkeyacct .*')
+	same "$number" "$(wc -l <<<"$commands")"
+	same "" "$(grep -vF "keyacct --dir '$copy' " <<<"$commands")"
+}
+
+@test "what mends a copy of the database names the copy, and never the host's own" {
+	copy="$BATS_TEST_TMPDIR/a copy"
+	k project set "$project" --shell /nowhere 2>/dev/null
+	k project archive "$project"
+	cp -a $database "$copy"
+	as_before
+	# Two for PAM, which asks another database, the project and its shell.
+	of_copy 4 "$project"
+	[[ $(lines project remedy) == *"unarchive $project" ]]
+	[[ $(lines shell remedy) == *"--shell /bin/bash" ]]
+	keyacct --dir "$copy" project unarchive "$project"
+	keyacct --dir "$copy" project set "$project" --ssh off
+	of_copy 4 "$project"
+	[[ $(lines project remedy) == *"--ssh on" ]]
+	keyacct --dir "$copy" project archive "$project"
+	keyacct --dir "$copy" project remove "$project"
+	of_copy 4 "$project"
+	[[ $(lines project remedy) == *"project add --title Climate" ]]
+	rm -r "$copy"
+	# Two for PAM, and init for each of the directories and files, the rows and the helper.
+	of_copy 9
+	[[ $(lines helper-reads remedy) == *" init" ]]
+	# The host has none either: whoever asks about the copy is not told to make one there.
+	rm -r $database
+	of_copy 9
+	same skipped "$(lines nss-module result)"
 }
 
 @test "it changes nothing and takes no lock" {

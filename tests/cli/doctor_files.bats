@@ -19,6 +19,9 @@ setup() {
 
 private=$database/private
 
+# no_restore: no command takes the database out of a backup, which grants again what was revoked since
+no_restore() { same "" "$(jq -r '.[] | select(.remedy) | .check + ": " + .remedy' <<<"$said" | grep -w restore)"; }
+
 @test "files: modes that are too wide, and too narrow" {
 	while read -r -u 9 path mode; do
 		chmod 777 "$database$path"
@@ -27,6 +30,7 @@ private=$database/private
 		same 5 "$status"
 		same "$database$path has mode 0777 and not 0$mode: others may do more than they should" "$(lines files message)"
 		remedy files "chmod 0$mode $database$path"
+		no_restore
 		mends files
 		same "$mode" "$(stat -c %a "$database$path")"
 	done 9<<-END
@@ -53,6 +57,7 @@ private=$database/private
 		ask
 		same 5 "$status"
 		[[ $(lines files message) == "$database$path belongs to "* ]]
+		no_restore
 		mends files
 	done
 	chgrp games $private/access.mdb
@@ -98,22 +103,24 @@ private=$database/private
 	rm $database/names.mdb
 	ask
 	[[ $(lines files message) == "$database/names.mdb is missing" ]]
-	same "keyacct --dir $database restore /var/backups/keyacct-2026-01-01" "$(lines files remedy)"
+	same "keyacct check --repair" "$(lines files remedy)"
+	no_restore
 	mends files
 	rm $private/access.mdb
 	ask
 	[[ $(lines files message) == "$private/access.mdb is missing" ]]
+	same "keyacct restore /var/backups/keyacct-2026-01-01" "$(lines files remedy)"
 	mends files
 	as_before
 	rm $private/usage.mdb
 	finds files warning "the counts of last uses begin anew"
-	remedy files "keyacct --dir $database drain"
+	remedy files "keyacct drain"
 	mends files
 	mv /var/backups/keyacct-2026-01-01 "$BATS_TEST_TMPDIR/"
-	rm $database/names.mdb
+	rm $private/access.mdb
 	ask
 	mv "$BATS_TEST_TMPDIR/keyacct-2026-01-01" /var/backups/
-	same "keyacct --dir $database restore BACKUP" "$(lines files remedy)"
+	same "keyacct restore BACKUP" "$(lines files remedy)"
 }
 
 @test "locks: others can open a lock file" {
@@ -148,12 +155,20 @@ damage() {
 	damage $database/names.mdb
 	ask
 	[[ $(lines database message) == "$database/names.mdb is damaged, or a newer version wrote it" ]]
+	remedy database "keyacct check --repair"
+	no_restore
 	mends database
 	as_before
 	damage $private/usage.mdb
 	finds database failure "$private/usage.mdb is damaged"
-	remedy database "mv $private/usage.mdb $private/usage.mdb.damaged && keyacct --dir $database drain"
+	remedy database "keyacct check --repair"
+	no_restore
 	mends database
+	# What is to be made anew follows from what is damaged too.
+	damage $database/names.mdb
+	damage $private/access.mdb
+	ask
+	same "keyacct restore /var/backups/keyacct-2026-01-01" "$(lines database remedy)"
 }
 
 @test "database: a row that is damaged" {
@@ -169,7 +184,9 @@ damage() {
 	cp -a "$BATS_TEST_TMPDIR/access.mdb" $private/
 	ask
 	[[ $(lines database message) == "names.mdb is newer than access.mdb"* ]]
-	same "keyacct --dir $database restore /var/backups/keyacct-2026-01-01" "$(lines database remedy)"
+	[[ $(lines helper-reads message) == "$private/access.mdb is older than names.mdb"* ]]
+	remedy helper-reads "keyacct restore /var/backups/keyacct-2026-01-01"
+	same "keyacct restore /var/backups/keyacct-2026-01-01" "$(lines database remedy)"
 	mends database
 	as_before
 	cp -a $database/names.mdb "$BATS_TEST_TMPDIR/"
@@ -297,7 +314,7 @@ let_go() {
 		cat "$BATS_TEST_TMPDIR/twice" >$private/usage.spool
 	done
 	finds spool warning "16384 last uses, the oldest of "
-	remedy spool "keyacct --dir $database drain"
+	remedy spool "keyacct drain"
 	mends spool
 	note $((EPOCHSECONDS - 31 * 86400))
 	chmod 600 $private/usage.spool

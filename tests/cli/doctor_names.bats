@@ -113,14 +113,23 @@ setup() {
 }
 
 @test "nss-module: it cannot read names.mdb" {
-	keyacct backup /var/backups/keyacct-2026-01-01 >/dev/null
 	: >$database/names.mdb
 	ask
 	same failure "$(lines nss-module result)"
 	[[ $(lines nss-module message) == *"but not read $database/names.mdb"* ]]
-	remedy nss-module "keyacct --dir $database restore /var/backups/keyacct-2026-01-01"
+	remedy nss-module "keyacct check --repair"
 	mends nss-module
-	rm -r /var/backups/keyacct-2026-01-01
+	rm $database/names.mdb
+	ask
+	remedy nss-module "keyacct check --repair"
+	mends nss-module
+	for break in "chmod 666" "chown games"; do
+		$break $database/names.mdb
+		ask
+		[[ $(lines nss-module message) == *"but not read $database/names.mdb"* ]]
+		remedy nss-module "chown root:root $database/names.mdb && chmod 644 $database/names.mdb"
+		mends nss-module
+	done
 }
 
 @test "lookup: the project is in access.mdb alone" {
@@ -180,6 +189,24 @@ setup() {
 	echo 'student-of-the-institute-of-wate:x:4000:4000::/tmp:/bin/sh' >>/etc/passwd
 	finds local-names warning "sshd does not read its authorized_keys"
 	mends local-names
+}
+
+@test "what a file says stays one word of the command that mends it" {
+	printf '%s:x:4000:4000::/tmp:/bin/sh\n' '`>ran`-of-the-institute-of-water' >>/etc/passwd
+	for file in subuid subgid; do
+		printf '%s\n' "o'; >ran; './*w:1879048192:65536" 'ox:1879048192:65536' student:100000:65536 >/etc/$file
+	done
+	ask
+	cd "$BATS_TEST_TMPDIR"
+	jq -r '.[] | select(.check == "local-names" or .check == "uid-subids") | .remedy' <<<"$said" >remedies
+	same 5 "$(wc -l <remedies)"
+	# usermod does not take that name.
+	bash remedies || true
+	[ ! -e ran ]
+	same student:100000:65536 "$(cat /etc/subuid)"
+	same student:100000:65536 "$(cat /etc/subgid)"
+	usermod() { printf '%s\n' "$@"; }
+	same "local-\`>ran\`-o" "$(eval "$(head -n 1 remedies)" | sed -n 2p)"
 }
 
 @test "uid-map: a user namespace without the uids of projects" {

@@ -164,6 +164,19 @@ modules=/usr/lib/x86_64-linux-gnu/security
 	finds home failure "$home is in the way of the home"
 	mends home
 	rm "$home.old"
+	mv /projects "$BATS_TEST_TMPDIR/"
+	: >/projects
+	finds home failure "/projects is in the way of the home $home"
+	remedy home "mv /projects /projects.old"
+	bash -c "$(lines home remedy)"
+	mv "$BATS_TEST_TMPDIR/projects" /
+	rm /projects.old
+	ln -s /projects /projects/loop
+	ln -sf loop /projects/loop
+	k project set "$project" --home /projects/loop/home
+	finds home failure "cannot look at /projects/loop/home, for the home /projects/loop/home: Too many"
+	rm /projects/loop
+	as_before
 	chown games /projects
 	finds home failure "/projects, in which the home of project $project is to be made, belongs to uid"
 	mends home

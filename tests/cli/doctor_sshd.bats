@@ -81,6 +81,56 @@ projects='????????????????????????????????'
 	sed -i "1i AllowUsers root $projects@192.0.2.* $projects@198.51.100.*" $main
 	finds sshd-allowed warning "\"$projects@192.0.2.*\" of sshd lets projects in from some hosts alone"
 	mends sshd-allowed
+	as_before
+	sed -i "1i AllowUsers root *@*" $main
+	ask
+	same "" "$(complaints)"
+}
+
+@test "sshd-allowed: a list of single projects is meant, until one that it keeps out is asked about" {
+	other=829e7b5693d611e7ae8ee70cea5e8cd7
+	for keyword in AllowUsers AllowGroups; do
+		as_before
+		sed -i "1i $keyword root $other" $main
+		finds sshd-allowed warning "$keyword of sshd names projects one by one, and not $project: nobody can log in to it"
+		finds sshd-allowed failure "and not $project" "$project"
+		remedy sshd-allowed "sed -i '1s/\$/ $project/' $main && systemctl reload ssh"
+		mends sshd-allowed "$project"
+		ask
+		same "" "$(complaints)"
+	done
+	for keyword in DenyUsers DenyGroups; do
+		as_before
+		echo "$keyword $other" >/etc/ssh/sshd_config.d/10-deny.conf
+		ask
+		same "" "$(complaints)"
+		echo "$keyword games $project" >/etc/ssh/sshd_config.d/10-deny.conf
+		finds sshd-allowed warning "$keyword \"$project\" of sshd keeps $project out"
+		finds sshd-allowed failure "$keyword \"$project\" of sshd keeps $project out" "$project"
+		mends sshd-allowed "$project"
+	done
+}
+
+@test "sshd-allowed: what is no pattern of sshd, and no host" {
+	for line in "AllowUsers root [0-9a-f]*" "AllowUsers root *@*@*" "AllowGroups root *@*"; do
+		as_before
+		sed -i "1i $line" $main
+		finds sshd-allowed failure "${line%% *} of sshd leaves projects out: nobody can log in to $project"
+	done
+	for line in "DenyUsers [0-9a-f]*" "DenyUsers *@*@*" "DenyGroups *@*"; do
+		as_before
+		sed -i "1i $line" $main
+		ask
+		same "" "$(complaints)"
+	done
+}
+
+@test "sshd-allowed: what the list says stays one word of the command that mends it" {
+	cd "$BATS_TEST_TMPDIR"
+	echo "DenyUsers games *@';>ran;'" | sed 's/ \(\*.*\)/ "\1"/' >/etc/ssh/sshd_config.d/10-deny.conf
+	finds sshd-allowed warning "\"*@';>ran;'\" of sshd keeps $project out from some hosts"
+	bash -c "$(lines sshd-allowed remedy)"
+	[ ! -e ran ]
 }
 
 @test "sshd-allowed: DenyUsers and DenyGroups that have projects in them" {
@@ -95,7 +145,7 @@ projects='????????????????????????????????'
 		grep -qx "$keyword games" /etc/ssh/sshd_config.d/10-deny.conf
 		if [ $keyword = DenyUsers ]; then
 			echo "$keyword *@192.0.2.7" >/etc/ssh/sshd_config.d/10-deny.conf
-			finds sshd-allowed failure "out from some hosts"
+			finds sshd-allowed warning "\"*@192.0.2.7\" of sshd keeps $project out from some hosts"
 			mends sshd-allowed
 		fi
 		echo "$keyword *" >/etc/ssh/sshd_config.d/10-deny.conf

@@ -258,7 +258,7 @@ policy() { value '"\(.agent) \(.tcp) \(.x11) \(.pty) \(.sftp_only)"' project sho
 }
 
 @test "a shell that is no program on this host comes with a warning" {
-	for shell in /bin/none /etc/passwd; do
+	for shell in /bin/none /etc/passwd /usr/bin; do
 		try 0 k project add --shell $shell
 		has "is added"
 		same "keyacct: $shell is no program on this host: nobody can log in until it is" "$stderr"

@@ -104,10 +104,14 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 }
 
 @test "an sshd in which nobody could log in, or everybody, is refused" {
+	# In capitals it is the same value.
+	echo "ForceCommand NONE" >/etc/ssh/sshd_config.d/0.conf
+	keyacct setup --yes
+	keyacct setup --undo --yes
 	for line in "UsePAM no" "PubkeyAuthentication no" "FingerprintHash md5" "ForceCommand /bin/false"; do
 		echo "$line" >/etc/ssh/sshd_config.d/0.conf
 		before=$(sums)
-		refused 4 "sshd has no \"$(tr '[:upper:]' '[:lower:]' <<<"${line%% *}") " keyacct setup --yes
+		refused 4 "sshd has no \"${line%% *} " keyacct setup --yes
 		same "$before" "$(sums)"
 	done
 }
@@ -126,7 +130,10 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 		AllowUsers ???????????????????????????????|AllowUsers
 		AllowGroups sudo|AllowGroups
 		DenyUsers nobody e*|DenyUsers e*
-		DenyUsers *@*|DenyUsers *
+		DenyUsers *@*|DenyUsers *@*
+		AllowUsers [0-9a-f]*|AllowUsers
+		AllowUsers *@*@*|AllowUsers
+		AllowGroups *@*|AllowGroups
 		DenyGroups $all|DenyGroups $all
 	END
 	while read -r line; do
@@ -138,6 +145,9 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 		AllowUsers root $all@192.0.2.*
 		AllowUsers root 829e7b5693d611e7ae8ee70cea5e8cd7 1ca63c684e664bdd98e201fbac781940@192.0.2.1
 		AllowGroups sudo *
+		AllowUsers root *@*
+		DenyUsers *@*@*
+		DenyUsers [0-9a-f]*
 		DenyUsers nobody root@192.0.2.1 *@192.0.2.2 829e7b5693d611e7ae8ee70cea5e8cd7
 		DenyGroups games
 	END
@@ -349,6 +359,29 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 	mv "$BATS_TEST_TMPDIR/sshd" /usr/sbin/
 	same 3 "$status"
 	[[ $stderr == *"is openssh-server installed?"* ]]
+}
+
+@test "what cannot be put back is named, and nobody is told that all is as it was" {
+	mv /usr/bin/getent "$BATS_TEST_TMPDIR/"
+	# A file that something is mounted on cannot be removed.
+	printf '#!/bin/sh\nmount --bind %s %s\nexit 1\n' $drop_in $drop_in >/usr/bin/getent
+	chmod 755 /usr/bin/getent
+	run --separate-stderr keyacct setup --yes --no-short-name
+	umount $drop_in
+	mv -f "$BATS_TEST_TMPDIR/getent" /usr/bin/
+	same 6 "$status"
+	[[ $stderr == *"cannot remove $drop_in: "* ]]
+	[[ $stderr == *"not everything could be put back (see the warnings): root is not found any more"* ]]
+	refute grep -q "as it was" <<<"$stderr"
+	# One that could not be written in the first place is as it was.
+	setup
+	mount --bind /etc/nsswitch.conf /etc/nsswitch.conf
+	mount -o remount,bind,ro /etc/nsswitch.conf
+	run --separate-stderr keyacct setup --yes --no-short-name
+	umount /etc/nsswitch.conf
+	same 6 "$status"
+	[[ $stderr == *"everything is as it was: cannot write /etc/nsswitch.conf"* ]]
+	same "$before" "$(sums)"
 }
 
 @test "what does not hold afterwards is rolled back: sshd does not read the drop-in" {
