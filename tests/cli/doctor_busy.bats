@@ -1,0 +1,55 @@
+#!/usr/bin/env bats
+# needs: sshd
+# shellcheck disable=SC2034,SC2154
+# keyacct doctor, asked by root while others do as they like: whom it names, what it prints, and how long it waits.
+load doctor.bash
+
+setup_file() {
+	healthy_host
+}
+
+setup() {
+	as_before
+	private=$database/private
+}
+
+# stopped FILE BECOME: a stopped process, $holder, whose shared lock is on that file; once it has it, it is that uid's
+stopped() {
+	perl -e '
+		use Fcntl qw(:flock);
+		open my $f, "+>>", $ARGV[0] or die;
+		flock($f, LOCK_SH) or die;
+		$< = $> = $ARGV[1];
+		kill STOP => $$ while 1' "$1" "$2" 3>&- &
+	holder=$!
+	until [[ $(sed 's/.*) //' "/proc/$holder/stat") == "T "* ]]; do kill -0 $holder; done
+}
+
+let_go() {
+	kill -KILL $holder
+	wait $holder || true
+}
+
+@test "spool: a lock on another file of that inode is nobody's business" {
+	for fs in one other; do
+		mkdir "$BATS_TEST_TMPDIR/$fs"
+		mount -t tmpfs -o mode=777 tmpfs "$BATS_TEST_TMPDIR/$fs"
+		: >"$BATS_TEST_TMPDIR/$fs/file"
+		chmod 600 "$BATS_TEST_TMPDIR/$fs/file"
+	done
+	: >$private/usage.spool
+	mount --bind "$BATS_TEST_TMPDIR/one/file" $private/usage.spool
+	same "$(stat -c %i $private/usage.spool)" "$(stat -c %i "$BATS_TEST_TMPDIR/other/file")"
+	stopped "$BATS_TEST_TMPDIR/other/file" 65534
+	ask
+	same "" "$(complaints)"
+	let_go
+	# The same process with the spool itself; what it calls itself at length is not repeated.
+	stopped $private/usage.spool 65534
+	finds spool failure "process $holder (perl, uid 65534) is stopped and holds the spool of last uses"
+	let_go
+	stopped $private/usage.spool 0
+	finds spool failure "process $holder (perl -e use Fcntl"
+	let_go
+	umount $private/usage.spool "$BATS_TEST_TMPDIR/one" "$BATS_TEST_TMPDIR/other"
+}
