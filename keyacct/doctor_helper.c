@@ -3,10 +3,13 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +17,8 @@
 #include "keyacct/doctor.h"
 #include "keyacct/host_sshd.h"
 
-#define USER "keyacct"
+#define USER   "keyacct"
+#define WAIT_S 10
 
 static bool
 is_of(const struct passwd *pw, const struct group *gr)
@@ -136,11 +140,53 @@ mend_reading(struct doctor *d, int status)
 		    dir, dir, dir, dir, dir);
 }
 
+/*
+ * Wait for the child, which any process of its user can stop, and for no longer than that. Returns 1; 0: it did not
+ * end; -1 with errno: it cannot be watched.
+ */
+static int
+wait_for(pid_t pid, int *status)
+{
+	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	int ready = -1, saved;
+
+	while (p.fd >= 0 && (ready = poll(&p, 1, WAIT_S * 1000)) < 0 && errno == EINTR)
+		;
+	saved = errno;
+	if (ready <= 0)
+		(void)kill(pid, SIGKILL);
+	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+		;
+	if (p.fd >= 0)
+		(void)close(p.fd);
+	errno = saved;
+	return ready;
+}
+
+static void
+judge_reading(struct doctor *d, const struct passwd *pw, int status)
+{
+	if (WIFSIGNALED(status)) {
+		doctor_fail(d, "a process of the user \"" USER "\" was killed by signal %d while it read the database",
+		    WTERMSIG(status));
+		doctor_mend(d, "ps -u " USER " -f");
+	} else if (WEXITSTATUS(status) == 2) {
+		doctor_fail(d, "nothing can be run as the user \"" USER "\": is uid %lu mapped here?",
+		    (unsigned long)pw->pw_uid);
+		doctor_mend(d, "cat /proc/self/uid_map");
+	} else if (WEXITSTATUS(status) != 0) {
+		doctor_fail(d, "the user \"" USER "\" cannot read the database in %s: nobody gets in", d->dir);
+		mend_reading(d, WEXITSTATUS(status));
+	} else {
+		doctor_ok(d, "the helper can read the database in %s", d->dir);
+	}
+}
+
 static void
 look_helper_reads(struct doctor *d)
 {
 	const struct passwd *pw = getpwnam(USER);
-	int status = -1;
+	int status = 0, ended = -1;
 	pid_t pid;
 
 	if (!doctor_needs_root(d))
@@ -152,21 +198,16 @@ look_helper_reads(struct doctor *d)
 	(void)fflush(NULL);
 	if ((pid = fork()) == 0)
 		_exit(read_as(pw, d->dir));
-	if (pid < 0) {
-		doctor_skip(d, "no process can be started: %s", strerror(errno));
-		return;
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) == 2) {
-		doctor_fail(d, "nothing can be run as the user \"" USER "\": is uid %lu mapped here?",
-		    (unsigned long)pw->pw_uid);
-		doctor_mend(d, "cat /proc/self/uid_map");
-	} else if (WEXITSTATUS(status) != 0) {
-		doctor_fail(d, "the user \"" USER "\" cannot read the database in %s: nobody gets in", d->dir);
-		mend_reading(d, WEXITSTATUS(status));
+	if (pid < 0 || (ended = wait_for(pid, &status)) < 0) {
+		doctor_skip(d, "no process can be started and watched: %s", strerror(errno));
+	} else if (ended == 0) {
+		doctor_fail(d,
+		    "a process of the user \"" USER "\" did not read the database within %d seconds: does another one "
+		    "of it stop it?",
+		    WAIT_S);
+		doctor_mend(d, "ps -u " USER " -f");
 	} else {
-		doctor_ok(d, "the helper can read the database in %s", d->dir);
+		judge_reading(d, pw, status);
 	}
 }
 

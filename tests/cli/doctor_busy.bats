@@ -53,3 +53,32 @@ let_go() {
 	let_go
 	umount $private/usage.spool "$BATS_TEST_TMPDIR/one" "$BATS_TEST_TMPDIR/other"
 }
+
+# hostile SIGNAL: a process of the user keyacct, $holder, sends that to all others of its own, until doctor says so
+hostile() {
+	perl -e '
+		(undef, undef, my $uid) = getpwnam("keyacct");
+		$< = $> = $uid;
+		kill $ARGV[0] => -1 while 1' "$1" 3>&- &
+	holder=$!
+	# It may come too late.
+	for ((i = 0; i < 50; i++)); do
+		ask
+		kill -0 $holder
+		[ "$(complaints)" = "" ] || break
+	done
+	kill -KILL $holder
+	wait $holder || true
+	same helper-reads "$(complaints)"
+	same failure "$(lines helper-reads result)"
+	remedy helper-reads "ps -u keyacct -f"
+}
+
+@test "helper-reads: it waits for no process that another one stops or kills" {
+	hostile STOP
+	[[ $(lines helper-reads message) == *" did not read the database within 10 seconds"* ]]
+	hostile KILL
+	[[ $(lines helper-reads message) == *" was killed by signal 9 while it read the database" ]]
+	ask
+	same "" "$(complaints)"
+}
