@@ -197,6 +197,7 @@ look_allowed(struct doctor *d)
 const struct doctor_check doctor_sshd_checks[] = {
     {"sshd-config", look_config},
     {"sshd-listens", look_listens},
+    {"sshd-reloaded", doctor_look_reloaded},
     {"sshd-allowed", look_allowed},
     {NULL, NULL},
 };

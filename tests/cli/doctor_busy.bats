@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # needs: sshd
 # shellcheck disable=SC2034,SC2154
-# keyacct doctor, asked by root while others do as they like: whom it names, what it prints, and how long it waits.
+# keyacct doctor, asked by root while sshd runs on with what it once read, and others do as they like: whom it names, what it prints, and how long it waits.
 load doctor.bash
 
 setup_file() {
@@ -81,4 +81,53 @@ hostile() {
 	[[ $(lines helper-reads message) == *" was killed by signal 9 while it read the database" ]]
 	ask
 	same "" "$(complaints)"
+}
+
+# reread: sshd has read its configuration since then
+reread() {
+	rm /run/sshd.pid
+	kill -HUP "$1"
+	until [ -s /run/sshd.pid ]; do kill -0 "$1"; done
+}
+
+@test "sshd-reloaded: a file is newer than what the sshd that runs has read" {
+	local file pid
+	pid=$(cat /run/sshd.pid)
+	ask
+	same ok "$(lines sshd-reloaded result)"
+	same 0 "$status"
+	for file in /etc/ssh/sshd_config "$drop_in"; do
+		touch -d '+1 min' "$file"
+		ask
+		same 1 "$status"
+		same warning "$(lines sshd-reloaded result)"
+		same "$file was written after sshd read its configuration" "$(lines sshd-reloaded message)"
+		remedy sshd-reloaded 'kill -HUP $(cat /run/sshd.pid)'
+		mkdir -p /run/systemd/system
+		ask
+		remedy sshd-reloaded "systemctl reload ssh"
+		rmdir /run/systemd/system
+		touch -d '-1 min' "$file"
+	done
+	touch -d '-1 hour' /run/sshd.pid
+	ask
+	same warning "$(lines sshd-reloaded result)"
+	reread "$pid"
+	ask
+	same ok "$(lines sshd-reloaded result)"
+}
+
+@test "sshd-reloaded: no pid file, or one of another process" {
+	local pid
+	pid=$(cat /run/sshd.pid)
+	for other in 999999999 $$ nothing; do
+		echo $other >/run/sshd.pid
+		ask
+		same skipped "$(lines sshd-reloaded result)"
+	done
+	rm /run/sshd.pid
+	ask
+	same skipped "$(lines sshd-reloaded result)"
+	same 0 "$status"
+	echo "$pid" >/run/sshd.pid
 }
