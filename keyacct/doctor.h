@@ -178,6 +178,11 @@ bool doctor_find_keyword(const char *keyword, const char *value, struct doctor_p
  */
 bool doctor_reads_drop_in(void);
 
+/**
+ * doctor_look_reloaded(d): the check that the sshd that runs has read its configuration as it is now.
+ */
+void doctor_look_reloaded(struct doctor *d);
+
 #define DOCTOR_DROP_IN "/etc/ssh/sshd_config.d/00-keyacct.conf"
 #define DOCTOR_RELOAD  "systemctl reload ssh"
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/process.h"
@@ -22,22 +23,28 @@
 #define SPOOL_LONG  ((off_t)10 * 1000 * KA_SPOOL_RECORD_LEN)
 #define SPOOL_OLD_S (30LL * 24 * 60 * 60)
 
+/* What a process of root was started as. Of another's all is as its user likes: the name, which is short, and who. */
 static void
-command_of(pid_t pid, char command[static 128])
+command_of(const struct ka_process *p, char command[static 128])
 {
+	bool of_root = p->uid[0] == 0 && p->uid[1] == 0 && p->uid[2] == 0;
 	char path[64];
 	ssize_t n;
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%ld/%s", (long)p->pid, of_root ? "cmdline" : "comm");
 	(void)snprintf(command, 128, "%s", "?");
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		return;
-	if ((n = read(fd, command, 127)) > 0) {
+	if ((n = read(fd, command, of_root ? 127 : 64)) > 0) {
 		command[n] = '\0';
 		for (ssize_t i = 0; i + 1 < n; i++)
 			if (command[i] == '\0')
 				command[i] = ' ';
+		n = (ssize_t)strlen(command);
+		n -= n > 0 && command[n - 1] == '\n';
+		if (!of_root)
+			(void)snprintf(command + n, 128 - (size_t)n, ", uid %lu", (unsigned long)p->uid[0]);
 	}
 	(void)close(fd);
 }
@@ -59,9 +66,9 @@ judge_holder(struct doctor *d, pid_t pid, const char *what)
 	struct ka_process p;
 	char command[128];
 
-	if (ka_process_stat(pid, &p) != KA_OK)
+	if (ka_process_read(pid, &p) != KA_OK)
 		return;
-	command_of(pid, command);
+	command_of(&p, command);
 	if (p.state == 'T' || p.state == 't') {
 		doctor_fail(
 		    d, "process %ld (%s) is stopped and holds %s: others wait for it", (long)pid, command, what);
@@ -107,7 +114,49 @@ look_writer(struct doctor *d)
 
 /* The spool */
 
-/* Of a login that was stopped while it noted a use: /proc/locks has the file by its inode. */
+/* Is there a lock on that descriptor? */
+static bool
+is_locked(pid_t pid, const char *fd)
+{
+	char path[64], *text;
+	bool locked;
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/fdinfo/%.20s", (long)pid, fd);
+	text = doctor_read(path);
+	locked = text != NULL && strstr(text, "\nlock:") != NULL;
+	free(text);
+	return locked;
+}
+
+/*
+ * Does that process have this very file open, and locked? Its other files may be on a file system that answers when its
+ * owner likes: what the kernel knows without asking is enough.
+ */
+static bool
+holds(pid_t pid, const struct stat *st)
+{
+	char path[64];
+	struct dirent *entry;
+	struct statx sx;
+	bool found = false;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
+	if ((dir = opendir(path)) == NULL)
+		return false;
+	while (!found && (entry = readdir(dir)) != NULL)
+		found = entry->d_name[0] != '.' &&
+			statx(dirfd(dir), entry->d_name, AT_STATX_DONT_SYNC, STATX_INO, &sx) == 0 &&
+			sx.stx_ino == st->st_ino && makedev(sx.stx_dev_major, sx.stx_dev_minor) == st->st_dev &&
+			is_locked(pid, entry->d_name);
+	(void)closedir(dir);
+	return found;
+}
+
+/*
+ * Of a login that was stopped while it noted a use. /proc/locks has the file by its inode, which another file system
+ * may have as well, and by a device that need not be what stat() says: it tells whom to look at, and no more.
+ */
 static void
 look_at_spool_holders(struct doctor *d, const struct stat *st)
 {
@@ -118,7 +167,7 @@ look_at_spool_holders(struct doctor *d, const struct stat *st)
 
 	while (doctor_next_line(&at, line, sizeof(line)))
 		if (sscanf(line, "%*s %15s %*s %*s %ld %*x:%*x:%llu", kind, &pid, &inode) == 3 &&
-		    strcmp(kind, "FLOCK") == 0 && inode == st->st_ino && pid > 0)
+		    strcmp(kind, "FLOCK") == 0 && inode == st->st_ino && pid > 0 && holds((pid_t)pid, st))
 			judge_holder(d, (pid_t)pid, "the spool of last uses");
 	free(text);
 }

@@ -3,10 +3,13 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +18,8 @@
 #include "keyacct/doctor.h"
 #include "keyacct/host_sshd.h"
 
-#define USER "keyacct"
+#define USER   "keyacct"
+#define WAIT_S 10
 
 static bool
 is_of(const struct passwd *pw, const struct group *gr)
@@ -96,27 +100,6 @@ read_as(const struct passwd *pw, const char *dir, enum ka_file *file)
 	return r == KA_BUSY ? KA_OK : r;
 }
 
-/* The same in a process of its own. KA_FAILED: nothing can be run as that user. */
-static enum ka_result
-try_reading(const struct passwd *pw, const char *dir, enum ka_file *file)
-{
-	enum ka_result r;
-	int status = -1;
-	pid_t pid;
-
-	(void)fflush(NULL);
-	if ((pid = fork()) == 0) {
-		r = read_as(pw, dir, file);
-		_exit((int)r * KA_FILES + (int)*file);
-	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pid < 0 || !WIFEXITED(status))
-		return KA_FAILED;
-	*file = (enum ka_file)(WEXITSTATUS(status) % KA_FILES);
-	return (enum ka_result)(WEXITSTATUS(status) / KA_FILES);
-}
-
 /* A directory on the way that others may not pass. */
 static bool
 find_closed(const char *dir, char part[static PATH_MAX])
@@ -186,12 +169,37 @@ judge_reading(struct doctor *d, enum ka_result r, enum ka_file file)
 	mend_reading(d);
 }
 
+/*
+ * Wait for the child, which any process of its user can stop, and for no longer than that. Returns 1; 0: it did not
+ * end; -1 with errno: it cannot be watched.
+ */
+static int
+wait_for(pid_t pid, int *status)
+{
+	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	int ready = -1, saved;
+
+	while (p.fd >= 0 && (ready = poll(&p, 1, WAIT_S * 1000)) < 0 && errno == EINTR)
+		;
+	saved = errno;
+	if (ready <= 0)
+		(void)kill(pid, SIGKILL);
+	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+		;
+	if (p.fd >= 0)
+		(void)close(p.fd);
+	errno = saved;
+	return ready;
+}
+
 static void
 look_helper_reads(struct doctor *d)
 {
 	const struct passwd *pw = getpwnam(USER);
 	enum ka_file file = KA_FILE_ACCESS;
+	int status = 0, ended = -1;
 	enum ka_result r;
+	pid_t pid;
 
 	if (!doctor_needs_root(d))
 		return;
@@ -199,8 +207,27 @@ look_helper_reads(struct doctor *d)
 		doctor_skip(d, "there is no user \"" USER "\"");
 		return;
 	}
-	r = try_reading(pw, d->dir, &file);
-	judge_reading(d, r, file);
+	(void)fflush(NULL);
+	if ((pid = fork()) == 0) {
+		r = read_as(pw, d->dir, &file);
+		_exit((int)r * KA_FILES + (int)file);
+	}
+	if (pid < 0 || (ended = wait_for(pid, &status)) < 0) {
+		doctor_skip(d, "no process can be started and watched: %s", strerror(errno));
+	} else if (ended == 0) {
+		doctor_fail(d,
+		    "a process of the user \"" USER "\" did not read the database within %d seconds: does another one "
+		    "of it stop it?",
+		    WAIT_S);
+		doctor_mend(d, "ps -u " USER " -f");
+	} else if (WIFSIGNALED(status)) {
+		doctor_fail(d, "a process of the user \"" USER "\" was killed by signal %d while it read the database",
+		    WTERMSIG(status));
+		doctor_mend(d, "ps -u " USER " -f");
+	} else {
+		judge_reading(d, (enum ka_result)(WEXITSTATUS(status) / KA_FILES),
+		    (enum ka_file)(WEXITSTATUS(status) % KA_FILES));
+	}
 }
 
 const struct doctor_check doctor_helper_checks[] = {

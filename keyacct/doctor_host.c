@@ -105,9 +105,11 @@ look_sweep(struct doctor *d)
 			       : "echo '* * * * * root " KA_TOOL " sweep' >/etc/cron.d/keyacct");
 }
 
-/* A place for each uid, 292 bytes each: of 65536 it is 18 MB. */
+/*
+ * A place for each uid, 292 bytes each. Each login on a terminal makes it as long again: a warning would come back for
+ * good.
+ */
 #define LASTLOG       "/var/log/lastlog"
-#define LASTLOG_ENTRY 292
 #define LASTLOG_LARGE (1024LL * 1024 * 1024)
 
 static void
@@ -119,14 +121,13 @@ look_lastlog(struct doctor *d)
 		doctor_ok(d, LASTLOG " is not kept here");
 		return;
 	}
-	if ((long long)st.st_size > LASTLOG_LARGE) {
-		doctor_warn(d,
+	if ((long long)st.st_size > LASTLOG_LARGE)
+		doctor_ok(d,
 		    LASTLOG " seems to have %lld GB, and takes %lld kB: a backup that does not know sparse files "
-			    "writes all of it",
+			    "writes all of it, and had better leave it out",
 		    (long long)st.st_size / 1000000000, (long long)st.st_blocks / 2);
-		doctor_mend(d, "truncate --size %d " LASTLOG, LASTLOG_ENTRY * 65536);
-	}
-	doctor_ok(d, LASTLOG " has %lld kB", (long long)st.st_size / 1024);
+	else
+		doctor_ok(d, LASTLOG " has %lld kB", (long long)st.st_size / 1024);
 }
 
 const struct doctor_check doctor_host_checks[] = {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "keyacct/doctor.h"
@@ -13,7 +14,8 @@
 #define SERVICE "/etc/pam.d/sshd"
 #define OURS    "pam_keyacct.so"
 #define GATE    "pam_succeed_if.so"
-#define BLANKS  " \t"
+#define BLANKS  " \t" JOINED
+#define JOINED  "\v"
 
 /* Takes every line of ours out, also changed ones; setup puts the shipped ones in where they belong. */
 #define ANEW                                                                                                       \
@@ -23,6 +25,7 @@
 
 /* One line of a stack. */
 struct entry {
+	unsigned first, last; /* its lines */
 	char type[16], control[256], module[256], args[512];
 };
 
@@ -46,31 +49,69 @@ word_of(const char *at, char *out, size_t size)
 	return at + len;
 }
 
-/* The entries of ${type}, and every "@include" as one of its own. */
+/* As PAM reads it: without comments, and a backslash at the end of a line joins the next to it. */
+static void
+join_lines(char *text)
+{
+	for (char *line = text, *end; *line != '\0'; line = end + (*end != '\0')) {
+		char *hash = line + strcspn(line, "#\n"), *last;
+
+		end = hash + strcspn(hash, "\n");
+		memset(hash, ' ', (size_t)(end - hash));
+		for (last = end; last > line && strchr(BLANKS, last[-1]) != NULL; last--)
+			;
+		if (last == line || last[-1] != '\\' || *end == '\0')
+			continue;
+		last[-1] = ' ';
+		*end = JOINED[0];
+	}
+}
+
+/* Has an included file lines of ${type}? Debian has a file for each. */
+static bool
+is_about(const char *file, const char *type)
+{
+	static const char *const others[] = {"common-auth", "common-account", "common-password", "common-session"};
+
+	for (size_t i = 0; i < 4; i++)
+		if (strncmp(file, others[i], strlen(others[i])) == 0)
+			return strcmp(others[i] + strlen("common-"), type) == 0;
+	return true;
+}
+
+/* The entry of a line. Returns whether it is of ${type}, as every "@include" is that may have one. */
+static bool
+read_entry(const char *line, const char *type, struct entry *e)
+{
+	const char *rest = word_of(line, e->type, sizeof(e->type));
+
+	if (strcasecmp(e->type, "@include") == 0) {
+		(void)word_of(rest, e->module, sizeof(e->module));
+		return is_about(e->module, type);
+	}
+	rest = word_of(word_of(rest, e->control, sizeof(e->control)), e->module, sizeof(e->module));
+	(void)snprintf(e->args, sizeof(e->args), "%s", rest + strspn(rest, BLANKS));
+	return strcasecmp(e->type + (e->type[0] == '-'), type) == 0;
+}
+
 static bool
 read_stack(const char *type, struct stack *stack)
 {
 	char *text = doctor_read(SERVICE), line[1024];
-	const char *at = text, *rest;
+	const char *at = text, *begin = text;
+	unsigned n = 1;
 
+	if (text != NULL)
+		join_lines(text);
 	stack->n = 0;
 	while (text != NULL && stack->n < ENTRIES_MAX && doctor_next_line(&at, line, sizeof(line))) {
 		struct entry *e = &stack->entry[stack->n];
 
 		memset(e, 0, sizeof(*e));
-		line[strcspn(line, "#")] = '\0';
-		rest = word_of(line, e->type, sizeof(e->type));
-		if (strcmp(e->type, "@include") == 0) {
-			(void)word_of(rest, e->module, sizeof(e->module));
-			/* Debian has a file for each type. */
-			stack->n += strstr(e->module, type) != NULL;
-			continue;
-		}
-		if (strcmp(e->type + (e->type[0] == '-'), type) != 0)
-			continue;
-		rest = word_of(word_of(rest, e->control, sizeof(e->control)), e->module, sizeof(e->module));
-		(void)snprintf(e->args, sizeof(e->args), "%s", rest + strspn(rest, BLANKS));
-		stack->n++;
+		for (e->first = e->last = n; begin < at; begin++, n += begin[-1] == '\n')
+			if (*begin == JOINED[0])
+				e->last = ++n;
+		stack->n += read_entry(line, type, e);
 	}
 	free(text);
 	return text != NULL;
@@ -82,14 +123,6 @@ is_module(const struct entry *e, const char *name)
 	const char *slash = strrchr(e->module, '/');
 
 	return strcmp(slash != NULL ? slash + 1 : e->module, name) == 0;
-}
-
-/* Does a yes of this entry end the stack before we are asked? */
-static bool
-ends_before_us(const struct entry *e)
-{
-	return strcmp(e->type, "@include") == 0 || strcmp(e->control, "sufficient") == 0 ||
-	       strstr(e->control, "success=done") != NULL || strcmp(e->control, "include") == 0;
 }
 
 /* How many entries the gate skips for everybody who is no project, or -1: it is none of ours. */
@@ -104,6 +137,68 @@ gate_skips(const struct entry *e)
 	if (at != NULL)
 		return atoi(at + strlen("auth_err="));
 	return (at = strstr(e->control, "default=")) != NULL ? atoi(at + strlen("default=")) : -1;
+}
+
+/* What a control in brackets does with a return value: the word behind its name, or behind "default", or nothing. */
+static void
+action_of(const char *control, const char *value, char action[static 16])
+{
+	const char *at = control + 1;
+	bool exact = false;
+	char name[32];
+
+	action[0] = '\0';
+	while (at += strspn(at, BLANKS), *at != '\0' && *at != ']') {
+		size_t len = strcspn(at, "=]" BLANKS);
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)len, at);
+		at += len + strspn(at + len, "=" BLANKS);
+		len = strcspn(at, "]" BLANKS);
+		if (strcmp(name, value) == 0 || (!exact && strcmp(name, "default") == 0))
+			(void)snprintf(action, 16, "%.*s", (int)len, at);
+		exact = exact || strcmp(name, value) == 0;
+		at += len;
+	}
+}
+
+/* Does any action of this control jump over more than ${most} entries? */
+static bool
+jumps_over(const char *control, size_t most)
+{
+	for (const char *at = strchr(control, '='); at != NULL; at = strchr(at, '=')) {
+		at += 1 + strspn(at + 1, BLANKS);
+		if (strtoul(at, NULL, 10) > most)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Can the stack go on without us, or end well, after the entry ${i}, when ours is ${at}? A failure that ends it is none
+ * of our business. PAM takes "done" for an end also of what an earlier entry said, when this one says "ignore":
+ * libpam, pam_dispatch.c.
+ */
+static bool
+ends_before_us(const struct stack *s, size_t i, size_t at)
+{
+	static const char *const keywords[] = {"sufficient", "include", "substack"};
+	static const char *const good[] = {"success", "new_authtok_reqd", "ignore"};
+	const struct entry *e = &s->entry[i];
+	char action[16];
+
+	if (strcasecmp(e->type, "@include") == 0)
+		return true;
+	for (size_t n = 0; n < 3; n++)
+		if (strcasecmp(e->control, keywords[n]) == 0)
+			return true;
+	if (e->control[0] != '[' || gate_skips(e) >= 0)
+		return false;
+	for (size_t n = 0; n < 3; n++) {
+		action_of(e->control, good[n], action);
+		if (strcmp(action, "done") == 0)
+			return true;
+	}
+	return jumps_over(e->control, at - i - 1);
 }
 
 /* As many as follow it and are there for projects alone. */
@@ -135,37 +230,89 @@ judge_gate(struct doctor *d, const struct stack *s, size_t at)
 	}
 }
 
+/*
+ * setup puts ours before every session line, and before "@include common-account". Of what stands before that, a line
+ * of account goes to the end of the file, and one that jumps is put out of action: it would jump over others there.
+ */
+static void
+mend_before(struct doctor *d, const char *type, const struct entry *e, bool jumps)
+{
+	if (strcmp(type, "session") == 0 || (e->type[0] == '@' && strcmp(e->module, "common-account") == 0))
+		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
+	else if (e->type[0] == '@')
+		doctor_mend(d, "editor " SERVICE);
+	else if (jumps)
+		doctor_mend(d, "sed -i '%u,%us/^/#/' " SERVICE, e->first, e->last);
+	else
+		doctor_mend(d, "sed -i -e '%u,%u{H;d}' -e '${G;s/\\n\\n/\\n/}' " SERVICE, e->first, e->last);
+}
+
+static void
+judge_before(struct doctor *d, const char *type, const struct stack *s, size_t at)
+{
+	for (size_t i = 0; i < at; i++) {
+		const struct entry *e = &s->entry[i];
+
+		if (!ends_before_us(s, i, at))
+			continue;
+		doctor_fail(d,
+		    "\"%s %s\" stands before " OURS " in the %s lines of " SERVICE ", which may not be reached",
+		    e->control[0] != '\0' ? e->control : e->type, e->module, type);
+		mend_before(d, type, e, e->control[0] == '[' && jumps_over(e->control, at - i - 1));
+		return;
+	}
+}
+
+/* Our line is gone, and what stands in front of it is not: does it skip a line now that others need? */
+static void
+judge_lone_gate(struct doctor *d, const char *type, const struct stack *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (int skips = gate_skips(&s->entry[i]), n = 1; n <= skips; n++) {
+			size_t next = i + (size_t)n;
+
+			if (next < s->n && (is_module(&s->entry[next], "pam_permit.so") ||
+					       is_module(&s->entry[next], "pam_mkhomedir.so")))
+				continue;
+			doctor_fail(d,
+			    "the line that keeps others out of " OURS " is still in the %s lines of " SERVICE
+			    " and skips \"%s\" in its place: root and local users may be locked out",
+			    type, next < s->n ? s->entry[next].module : "the end");
+			doctor_mend(d, ANEW " && %s setup --yes", d->tool);
+			return;
+		}
+}
+
+static void
+judge_control(struct doctor *d, const char *type, const char *control)
+{
+	bool session = strcmp(type, "session") == 0;
+
+	if (strcmp(control, "requisite") == 0 || (!session && strcmp(control, "required") == 0))
+		return;
+	doctor_fail(d, OURS " is \"%s\" in the %s lines of " SERVICE ": %s", control, type,
+	    strcmp(control, "required") == 0 ? "a session that it refuses is begun all the same"
+					     : "its no does not count");
+	doctor_mend(d, ANEW " && %s setup --yes", d->tool);
+}
+
 static void
 judge_stack(struct doctor *d, const char *type, const struct stack *s)
 {
-	bool session = strcmp(type, "session") == 0;
-	const char *control;
 	size_t at = 0;
 
 	while (at < s->n && !is_module(&s->entry[at], OURS))
 		at++;
 	if (at == s->n) {
 		doctor_fail(d, SERVICE " has no %s line with " OURS ": %s", type,
-		    session ? "no key is checked again, and no use is noted" : "archived projects can be entered");
+		    strcmp(type, "session") == 0 ? "no key is checked again, and no use is noted"
+						 : "archived projects can be entered");
 		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
+		judge_lone_gate(d, type, s);
 		return;
 	}
-	control = s->entry[at].control;
-	if (strcmp(control, "requisite") != 0 && (session || strcmp(control, "required") != 0)) {
-		doctor_fail(d, OURS " is \"%s\" in the %s lines of " SERVICE ": %s", control, type,
-		    strcmp(control, "required") == 0 ? "a session that it refuses is begun all the same"
-						     : "its no does not count");
-		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
-	}
-	for (size_t i = 0; i < at; i++)
-		if (ends_before_us(&s->entry[i])) {
-			doctor_fail(d,
-			    "\"%s %s\" stands before " OURS " in the %s lines of " SERVICE ", which may not be reached",
-			    s->entry[i].control[0] != '\0' ? s->entry[i].control : s->entry[i].type, s->entry[i].module,
-			    type);
-			doctor_mend(d, ANEW " && %s setup --yes", d->tool);
-			break;
-		}
+	judge_control(d, type, s->entry[at].control);
+	judge_before(d, type, s, at);
 	judge_gate(d, s, at);
 	doctor_ok(d, OURS " is asked first, about projects alone, and its no counts");
 }

@@ -174,6 +174,7 @@ look_allowed(struct doctor *d)
 const struct doctor_check doctor_sshd_checks[] = {
     {"sshd-config", look_config, NULL},
     {"sshd-listens", look_listens, NULL},
+    {"sshd-reloaded", doctor_look_reloaded, NULL},
     {"sshd-allowed", look_allowed, NULL},
     {.name = NULL},
 };

@@ -16,7 +16,12 @@ make_systemctl() {
 		mkdir -p /run/units
 		unit=${!#}
 		case $* in
-		"reload ssh") kill -HUP "$(cat /run/sshd.pid)" ;;
+		"reload ssh")
+			pid=$(cat /run/sshd.pid)
+			rm /run/sshd.pid
+			kill -HUP "$pid"
+			until [ -s /run/sshd.pid ]; do kill -0 "$pid" || exit 1; done
+			;;
 		"enable --now ssh") /usr/sbin/sshd ;;
 		"enable --now "*) touch "/run/units/$unit" ;;
 		"mask "*) ln -s /dev/null "/etc/systemd/system/$unit" ;;
@@ -35,6 +40,7 @@ healthy_host() {
 	rm -f $drop_in
 	make_systemctl
 	keyacct setup --yes >/dev/null
+	systemctl reload ssh
 	echo '* * * * * root /usr/sbin/keyacct sweep' >/etc/cron.d/keyacct
 	: >/etc/nscd.conf
 	default_db
@@ -70,8 +76,9 @@ ask() {
 	[ -z "$stderr" ]
 }
 
-# complaints: the checks that are not ok, each once, in their order
-complaints() { jq -r '[.[] | select(.result != "ok") | .check] | unique_by(.) | join(" ")' <<<"$said"; }
+# complaints: the checks that are not ok, each once, in their order; but for sshd-reloaded, which complains of each file of sshd's
+# that a test has written
+complaints() { jq -r '[.[] | select(.result != "ok" and .check != "sshd-reloaded") | .check] | unique_by(.) | join(" ")' <<<"$said"; }
 
 # lines CHECK FIELD: of all lines of a check
 lines() { jq -r --arg check "$1" ".[] | select(.check == \$check) | .$2" <<<"$said"; }

@@ -34,7 +34,7 @@ setup() {
 	has "ok       nsswitch "
 	has "warning  sweep  "
 	has "mend it: echo '* * * * * root /usr/sbin/keyacct sweep' >/etc/cron.d/keyacct"
-	same "46 ok, 1 warning, 0 failures, 0 skipped" "${lines[-1]}"
+	same "47 ok, 1 warning, 0 failures, 0 skipped" "${lines[-1]}"
 }
 
 @test "colour on a terminal alone, and never with NO_COLOR" {
