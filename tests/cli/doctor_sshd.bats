@@ -256,6 +256,12 @@ overrides() {
 	done 9< <(overrides)
 }
 
+@test "capitals make another path" {
+	command=$(sed -n 's/^ *AuthorizedKeysCommand //p' $drop_in)
+	printf 'Match User *\n AuthorizedKeysCommand %s\n' "${command/keyacct-keys/KEYACCT-KEYS}" >/etc/ssh/sshd_config.d/00-earlier.conf
+	finds "AuthorizedKeysCommand helper" failure "KEYACCT-KEYS"
+}
+
 @test "AuthenticationMethods may ask for more than the key" {
 	printf 'Match User *\n AuthenticationMethods publickey,keyboard-interactive:pam\n' >/etc/ssh/sshd_config.d/00-earlier.conf
 	ask
