@@ -13,6 +13,7 @@
 #include "common/record.h"
 #include "common/result.h"
 #include "keyacct/cli.h"
+#include "keyacct/host_files.h"
 #include "keyacct/host_sshd.h"
 
 /* The later one is the worse. */
@@ -183,7 +184,6 @@ bool doctor_reads_drop_in(void);
  */
 void doctor_look_reloaded(struct doctor *d);
 
-#define DOCTOR_DROP_IN "/etc/ssh/sshd_config.d/00-keyacct.conf"
-#define DOCTOR_RELOAD  "systemctl reload ssh"
+#define DOCTOR_RELOAD "systemctl reload ssh"
 
 #endif

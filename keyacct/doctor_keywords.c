@@ -18,13 +18,11 @@ struct keyword {
 	const char *why; /* NULL: as the need has it */
 };
 
-#define SHIPPED KA_SHAREDIR "/00-keyacct.conf"
-
 /* What the drop-in that ships says. */
 static bool
 read_shipped(const char *keyword, char *value, size_t size)
 {
-	char *text = doctor_read(SHIPPED), line[1024];
+	char *text = doctor_read(HOST_DROP_IN_SHIPPED), line[1024];
 	const char *at = text != NULL ? text : "";
 	bool found = false;
 
@@ -87,9 +85,8 @@ mend(struct doctor *d, const struct keyword *k, const char *value, const char *f
 	else if (!doctor_reads_drop_in())
 		doctor_mend(
 		    d, "sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config && " DOCTOR_RELOAD);
-	else if (access(DOCTOR_DROP_IN, F_OK) == 0)
-		doctor_mend(
-		    d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && %s setup --yes && " DOCTOR_RELOAD, d->tool);
+	else if (access(HOST_DROP_IN, F_OK) == 0)
+		doctor_mend(d, "mv " HOST_DROP_IN " " HOST_DROP_IN ".old && %s setup --yes && " DOCTOR_RELOAD, d->tool);
 	else
 		doctor_mend(d, "%s setup --yes && " DOCTOR_RELOAD, d->tool);
 }
@@ -122,7 +119,7 @@ judge(struct doctor *d, const struct keyword *k)
 	}
 	(void)snprintf(wanted, sizeof(wanted), "%s", k->need != NULL ? k->need->value : "");
 	if (k->need == NULL && !read_shipped(d->check->name, wanted, sizeof(wanted))) {
-		doctor_fail(d, SHIPPED " is missing or says nothing of %s", d->check->name);
+		doctor_fail(d, HOST_DROP_IN_SHIPPED " is missing or says nothing of %s", d->check->name);
 		doctor_mend(d, "%s", doctor_reinstall("keyacct"));
 		return;
 	}
@@ -146,22 +143,21 @@ look_keyword(struct doctor *d)
 static void
 look_drop_in(struct doctor *d)
 {
-	if (access(DOCTOR_DROP_IN, F_OK) != 0 && d->sshd != NULL &&
+	if (access(HOST_DROP_IN, F_OK) != 0 && d->sshd != NULL &&
 	    host_sshd_is(d->sshd, "AuthorizedKeysCommandUser", "keyacct")) {
-		doctor_ok(d, "sshd has our settings from elsewhere than " DOCTOR_DROP_IN);
-	} else if (access(DOCTOR_DROP_IN, F_OK) != 0) {
-		doctor_fail(d, DOCTOR_DROP_IN " is missing: keyacct is not in service here");
+		doctor_ok(d, "sshd has our settings from elsewhere than " HOST_DROP_IN);
+	} else if (access(HOST_DROP_IN, F_OK) != 0) {
+		doctor_fail(d, HOST_DROP_IN " is missing: keyacct is not in service here");
 		doctor_mend(d, "%s setup --yes && " DOCTOR_RELOAD, d->tool);
 	} else if (!doctor_reads_drop_in() && access("/etc/ssh/sshd_config", R_OK) == 0) {
-		doctor_fail(d, "/etc/ssh/sshd_config does not include " DOCTOR_DROP_IN);
+		doctor_fail(d, "/etc/ssh/sshd_config does not include " HOST_DROP_IN);
 		doctor_mend(
 		    d, "sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config && " DOCTOR_RELOAD);
-	} else if (!is_same_file(DOCTOR_DROP_IN, SHIPPED)) {
-		doctor_warn(d, DOCTOR_DROP_IN " is not as it ships (" SHIPPED ")");
-		doctor_mend(
-		    d, "mv " DOCTOR_DROP_IN " " DOCTOR_DROP_IN ".old && %s setup --yes && " DOCTOR_RELOAD, d->tool);
-	} else if (doctor_must_be_roots(d, DOCTOR_DROP_IN, "what sshd does for projects")) {
-		doctor_ok(d, DOCTOR_DROP_IN " is as it ships");
+	} else if (!is_same_file(HOST_DROP_IN, HOST_DROP_IN_SHIPPED)) {
+		doctor_warn(d, HOST_DROP_IN " is not as it ships (" HOST_DROP_IN_SHIPPED ")");
+		doctor_mend(d, "mv " HOST_DROP_IN " " HOST_DROP_IN ".old && %s setup --yes && " DOCTOR_RELOAD, d->tool);
+	} else if (doctor_must_be_roots(d, HOST_DROP_IN, "what sshd does for projects")) {
+		doctor_ok(d, HOST_DROP_IN " is as it ships");
 	}
 }
 

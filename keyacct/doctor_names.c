@@ -15,12 +15,11 @@
 #include "keyacct/doctor.h"
 #include "keyacct/run.h"
 
-#define NSSWITCH "/etc/nsswitch.conf"
-#define MODULE   "libnss_keyacct.so.2"
-#define BLANKS   " \t"
+#define MODULE "libnss_keyacct.so.2"
+#define BLANKS " \t"
 
 /* Takes us out of both lines, with the actions that are ours; setup puts us where we belong. */
-#define ANEW "sed -i -E '/^(passwd|group):/s/[[:space:]]+keyacct([[:space:]]*\\[[^]]*\\])?//' " NSSWITCH
+#define ANEW "sed -i -E '/^(passwd|group):/s/[[:space:]]+keyacct([[:space:]]*\\[[^]]*\\])?//' " HOST_NSSWITCH
 
 /* One word of a line: a service, or the actions behind it. */
 struct word {
@@ -66,28 +65,30 @@ judge_line(struct doctor *d, const char *database, const char *line)
 			files = i;
 	if (at == n) {
 		doctor_fail(
-		    d, "the line \"%s:\" of " NSSWITCH " does not name keyacct: no project is a user", database);
+		    d, "the line \"%s:\" of " HOST_NSSWITCH " does not name keyacct: no project is a user", database);
 		doctor_mend(d, "%s setup --yes", d->tool);
 		return;
 	}
 	for (size_t i = 0; i < at; i++)
 		if (has_action(&words[i], "NOTFOUND=return") || has_action(&words[i], "!SUCCESS=return")) {
-			doctor_fail(d, "the line \"%s:\" of " NSSWITCH " ends at %s, before keyacct is asked", database,
-			    words[i].text);
-			doctor_mend(d, "sed -i -E '/^%s:/s/\\[[^]]*(NOTFOUND|!SUCCESS)=return[^]]*\\] *//I' " NSSWITCH,
+			doctor_fail(d, "the line \"%s:\" of " HOST_NSSWITCH " ends at %s, before keyacct is asked",
+			    database, words[i].text);
+			doctor_mend(d,
+			    "sed -i -E '/^%s:/s/\\[[^]]*(NOTFOUND|!SUCCESS)=return[^]]*\\] *//I' " HOST_NSSWITCH,
 			    database);
 			return;
 		}
 	if (files < n && at < files) {
 		doctor_warn(d,
-		    "the line \"%s:\" of " NSSWITCH " asks keyacct before files: a project could hide a local user",
+		    "the line \"%s:\" of " HOST_NSSWITCH
+		    " asks keyacct before files: a project could hide a local user",
 		    database);
 		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	} else if (at + 1 < n &&
 		   !(has_action(&words[at + 1], "UNAVAIL=return") && has_action(&words[at + 1], "TRYAGAIN=return")) &&
 		   !has_action(&words[at + 1], "!SUCCESS=return")) {
 		doctor_warn(d,
-		    "the line \"%s:\" of " NSSWITCH
+		    "the line \"%s:\" of " HOST_NSSWITCH
 		    " goes on behind keyacct when the database is unavailable: %s would say that there is no such user",
 		    database, words[n - 1].text);
 		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
@@ -98,13 +99,13 @@ static void
 look_nsswitch(struct doctor *d)
 {
 	static const char *const databases[] = {"passwd", "group"};
-	char *text = doctor_read(NSSWITCH), line[1024];
+	char *text = doctor_read(HOST_NSSWITCH), line[1024];
 
 	if (text == NULL) {
-		doctor_fail(d, NSSWITCH " cannot be read: %s", strerror(errno));
+		doctor_fail(d, HOST_NSSWITCH " cannot be read: %s", strerror(errno));
 		doctor_mend(d,
-		    "printf 'passwd: files\\ngroup: files\\nhosts: files dns\\n' >" NSSWITCH " && chmod 644 " NSSWITCH
-		    " && %s setup --yes",
+		    "printf 'passwd: files\\ngroup: files\\nhosts: files dns\\n' >" HOST_NSSWITCH
+		    " && chmod 644 " HOST_NSSWITCH " && %s setup --yes",
 		    d->tool);
 		return;
 	}
@@ -121,8 +122,8 @@ look_nsswitch(struct doctor *d)
 			judge_line(d, databases[i], line);
 			continue;
 		}
-		doctor_fail(d, NSSWITCH " has no line \"%s:\"", databases[i]);
-		doctor_mend(d, "echo '%s: files' >>" NSSWITCH " && %s setup --yes", databases[i], d->tool);
+		doctor_fail(d, HOST_NSSWITCH " has no line \"%s:\"", databases[i]);
+		doctor_mend(d, "echo '%s: files' >>" HOST_NSSWITCH " && %s setup --yes", databases[i], d->tool);
 	}
 	free(text);
 	doctor_ok(d, "passwd and group ask keyacct, and nobody behind it when the database is unavailable");

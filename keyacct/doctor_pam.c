@@ -11,17 +11,16 @@
 
 #include "keyacct/doctor.h"
 
-#define SERVICE "/etc/pam.d/sshd"
-#define OURS    "pam_keyacct.so"
-#define GATE    "pam_succeed_if.so"
-#define BLANKS  " \t" JOINED
-#define JOINED  "\v"
+#define OURS   "pam_keyacct.so"
+#define GATE   "pam_succeed_if.so"
+#define BLANKS " \t" JOINED
+#define JOINED "\v"
 
 /* Takes every line of ours out, also changed ones; setup puts the shipped ones in where they belong. */
 #define ANEW                                                                                                       \
 	"sed -i -E -e '/^# keyacct:/,/^([^#]|$)/{/^#/d}' -e '/pam_keyacct\\.so/d' -e '/pam_succeed_if\\.so quiet " \
 	"user =~ \\?{32}$/d' "                                                                                     \
-	"-e '/pam_mkhomedir\\.so silent umask=0077$/d' -e '/^account optional +pam_permit\\.so$/d' " SERVICE
+	"-e '/pam_mkhomedir\\.so silent umask=0077$/d' -e '/^account optional +pam_permit\\.so$/d' " HOST_PAM_SSHD
 
 /* One line of a stack. */
 struct entry {
@@ -97,7 +96,7 @@ read_entry(const char *line, const char *type, struct entry *e)
 static bool
 read_stack(const char *type, struct stack *stack)
 {
-	char *text = doctor_read(SERVICE), line[1024];
+	char *text = doctor_read(HOST_PAM_SSHD), line[1024];
 	const char *at = text, *begin = text;
 	unsigned n = 1;
 
@@ -219,13 +218,13 @@ judge_gate(struct doctor *d, const struct stack *s, size_t at)
 	int skips = at > 0 ? gate_skips(&s->entry[at - 1]) : -1;
 
 	if (skips < 0) {
-		doctor_warn(d, "nothing keeps root and local users out of " OURS " in " SERVICE
+		doctor_warn(d, "nothing keeps root and local users out of " OURS " in " HOST_PAM_SSHD
 			       ": were the module missing, they could not log in");
 		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	} else if (skips != entries_of_ours(s, at)) {
 		doctor_fail(d,
-		    "the line before " OURS " in " SERVICE " skips %d lines for who is no project, and not %d", skips,
-		    entries_of_ours(s, at));
+		    "the line before " OURS " in " HOST_PAM_SSHD " skips %d lines for who is no project, and not %d",
+		    skips, entries_of_ours(s, at));
 		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	}
 }
@@ -240,11 +239,11 @@ mend_before(struct doctor *d, const char *type, const struct entry *e, bool jump
 	if (strcmp(type, "session") == 0 || (e->type[0] == '@' && strcmp(e->module, "common-account") == 0))
 		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 	else if (e->type[0] == '@')
-		doctor_mend(d, "editor " SERVICE);
+		doctor_mend(d, "editor " HOST_PAM_SSHD);
 	else if (jumps)
-		doctor_mend(d, "sed -i '%u,%us/^/#/' " SERVICE, e->first, e->last);
+		doctor_mend(d, "sed -i '%u,%us/^/#/' " HOST_PAM_SSHD, e->first, e->last);
 	else
-		doctor_mend(d, "sed -i -e '%u,%u{H;d}' -e '${G;s/\\n\\n/\\n/}' " SERVICE, e->first, e->last);
+		doctor_mend(d, "sed -i -e '%u,%u{H;d}' -e '${G;s/\\n\\n/\\n/}' " HOST_PAM_SSHD, e->first, e->last);
 }
 
 static void
@@ -256,7 +255,7 @@ judge_before(struct doctor *d, const char *type, const struct stack *s, size_t a
 		if (!ends_before_us(s, i, at))
 			continue;
 		doctor_fail(d,
-		    "\"%s %s\" stands before " OURS " in the %s lines of " SERVICE ", which may not be reached",
+		    "\"%s %s\" stands before " OURS " in the %s lines of " HOST_PAM_SSHD ", which may not be reached",
 		    e->control[0] != '\0' ? e->control : e->type, e->module, type);
 		mend_before(d, type, e, e->control[0] == '[' && jumps_over(e->control, at - i - 1));
 		return;
@@ -275,7 +274,7 @@ judge_lone_gate(struct doctor *d, const char *type, const struct stack *s)
 					       is_module(&s->entry[next], "pam_mkhomedir.so")))
 				continue;
 			doctor_fail(d,
-			    "the line that keeps others out of " OURS " is still in the %s lines of " SERVICE
+			    "the line that keeps others out of " OURS " is still in the %s lines of " HOST_PAM_SSHD
 			    " and skips \"%s\" in its place: root and local users may be locked out",
 			    type, next < s->n ? s->entry[next].module : "the end");
 			doctor_mend(d, ANEW " && %s setup --yes", d->tool);
@@ -290,7 +289,7 @@ judge_control(struct doctor *d, const char *type, const char *control)
 
 	if (strcmp(control, "requisite") == 0 || (!session && strcmp(control, "required") == 0))
 		return;
-	doctor_fail(d, OURS " is \"%s\" in the %s lines of " SERVICE ": %s", control, type,
+	doctor_fail(d, OURS " is \"%s\" in the %s lines of " HOST_PAM_SSHD ": %s", control, type,
 	    strcmp(control, "required") == 0 ? "a session that it refuses is begun all the same"
 					     : "its no does not count");
 	doctor_mend(d, ANEW " && %s setup --yes", d->tool);
@@ -304,7 +303,7 @@ judge_stack(struct doctor *d, const char *type, const struct stack *s)
 	while (at < s->n && !is_module(&s->entry[at], OURS))
 		at++;
 	if (at == s->n) {
-		doctor_fail(d, SERVICE " has no %s line with " OURS ": %s", type,
+		doctor_fail(d, HOST_PAM_SSHD " has no %s line with " OURS ": %s", type,
 		    strcmp(type, "session") == 0 ? "no key is checked again, and no use is noted"
 						 : "archived projects can be entered");
 		doctor_mend(d, ANEW " && %s setup --yes", d->tool);
@@ -326,10 +325,10 @@ look_stack(struct doctor *d)
 	if (read_stack(type, &stack)) {
 		judge_stack(d, type, &stack);
 	} else {
-		doctor_fail(d, SERVICE " cannot be read: %s", strerror(errno));
+		doctor_fail(d, HOST_PAM_SSHD " cannot be read: %s", strerror(errno));
 		doctor_mend(d, "%s && %s setup --yes",
-		    access(SERVICE, F_OK) == 0
-			? "chmod 644 " SERVICE
+		    access(HOST_PAM_SSHD, F_OK) == 0
+			? "chmod 644 " HOST_PAM_SSHD
 			: "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss openssh-server",
 		    d->tool);
 	}
@@ -359,13 +358,13 @@ look_arguments(struct doctor *d)
 				? strcmp(d->dir, KA_DATADIR) == 0
 				: strncmp(dir, want, strlen(want)) == 0 && strchr(BLANKS, dir[strlen(want)]) != NULL)
 				continue;
-			doctor_warn(d, OURS " asks another database than %s in the %s lines of " SERVICE ": %s", d->dir,
-			    types[i], dir != NULL ? dir : KA_DATADIR);
+			doctor_warn(d, OURS " asks another database than %s in the %s lines of " HOST_PAM_SSHD ": %s",
+			    d->dir, types[i], dir != NULL ? dir : KA_DATADIR);
 			doctor_mend(d, ANEW " && %s setup --yes", d->tool);
 		}
 	}
 	if (!found)
-		doctor_skip(d, SERVICE " has no line of ours");
+		doctor_skip(d, HOST_PAM_SSHD " has no line of ours");
 	doctor_ok(d, OURS " asks the database %s", d->dir);
 }
 
@@ -380,7 +379,7 @@ look_module(struct doctor *d)
 		(void)snprintf(path, sizeof(path), "%s/%s", KA_PAMDIR, stock[i]);
 		if (access(path, F_OK) == 0)
 			continue;
-		doctor_fail(d, "%s is missing, which a line of ours in " SERVICE " needs", path);
+		doctor_fail(d, "%s is missing, which a line of ours in " HOST_PAM_SSHD " needs", path);
 		doctor_mend(d, "apt-get install --reinstall libpam-modules");
 	}
 	if (doctor_load(KA_PAMDIR "/" OURS, "pam_sm_open_session", NULL, path, &err) != KA_OK) {

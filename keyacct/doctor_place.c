@@ -72,7 +72,7 @@ find_in_file(const struct search *s, const char *path, bool in_match, unsigned d
 	const char *at;
 	bool found = false;
 
-	if (strcmp(path, DOCTOR_DROP_IN) == 0)
+	if (strcmp(path, HOST_DROP_IN) == 0)
 		return s->keyword == NULL;
 	if (depth > DEPTH_MAX || (text = doctor_read(path)) == NULL)
 		return false;

@@ -9,6 +9,11 @@
 
 #include "common/result.h"
 
+#define HOST_DROP_IN         "/etc/ssh/sshd_config.d/00-keyacct.conf"
+#define HOST_DROP_IN_SHIPPED KA_SHAREDIR "/00-keyacct.conf"
+#define HOST_PAM_SSHD        "/etc/pam.d/sshd"
+#define HOST_NSSWITCH        "/etc/nsswitch.conf"
+
 #define HOST_LINES_MARK " # keyacct setup"
 #define HOST_LINES_MADE "# Made by keyacct setup, and removed by its --undo.\n"
 

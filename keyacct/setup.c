@@ -38,7 +38,7 @@ edit_drop_in(const struct setup *s, const char *old, char **new, struct ka_error
 	*new = NULL;
 	if (old != NULL && strcmp(old, s->drop_in) != 0)
 		return ka_result_fail(err, KA_CONFLICT,
-		    "it is not as it ships (" KA_SHAREDIR "/00-keyacct.conf): compare the two, and remove it");
+		    "it is not as it ships (" HOST_DROP_IN_SHIPPED "): compare the two, and remove it");
 	if (!s->undo && (*new = strdup(s->drop_in)) == NULL)
 		return ka_result_fail(err, KA_UNAVAIL, "out of memory");
 	return KA_OK;
@@ -80,13 +80,13 @@ edit_nsswitch(const struct setup *s, const char *old, char **new, struct ka_erro
 }
 
 static struct file files[] = {
-    {"/etc/ssh/sshd_config.d/00-keyacct.conf", edit_drop_in, NULL, NULL},
-    {"/etc/pam.d/sshd", edit_pam, NULL, NULL},
+    {HOST_DROP_IN, edit_drop_in, NULL, NULL},
+    {HOST_PAM_SSHD, edit_pam, NULL, NULL},
     {"/etc/pam.d/cron", edit_jobs, NULL, NULL},
     {"/etc/pam.d/atd", edit_jobs, NULL, NULL},
     {SETUP_NEAR_KEYS, edit_keys, NULL, NULL},
     {SETUP_NEAR_HOSTS, edit_hosts, NULL, NULL},
-    {"/etc/nsswitch.conf", edit_nsswitch, NULL, NULL},
+    {HOST_NSSWITCH, edit_nsswitch, NULL, NULL},
 };
 
 #define FILES (sizeof(files) / sizeof(files[0]))
@@ -136,7 +136,7 @@ plan(struct setup *s, struct ka_error *err)
 	struct ka_error why;
 	enum ka_result r;
 
-	if ((r = read_piece(s, KA_SHAREDIR "/00-keyacct.conf", &s->drop_in, err)) != KA_OK ||
+	if ((r = read_piece(s, HOST_DROP_IN_SHIPPED, &s->drop_in, err)) != KA_OK ||
 	    (r = read_piece(s, KA_SHAREDIR "/sshd.account.pam", &s->account, err)) != KA_OK ||
 	    (r = read_piece(s, KA_SHAREDIR "/sshd.session.pam", &s->session, err)) != KA_OK ||
 	    (r = read_piece(s, KA_SHAREDIR "/cron.account.pam", &s->jobs, err)) != KA_OK ||

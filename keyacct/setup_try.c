@@ -9,6 +9,7 @@
 
 #include "common/catalog.h"
 #include "common/uuid.h"
+#include "keyacct/host_files.h"
 #include "keyacct/host_sshd.h"
 #include "keyacct/run.h"
 
@@ -30,9 +31,8 @@ try_drop_in(const char *config, const char *drop_in, struct ka_error *err)
 		    host_sshd_is(config, keyword, value))
 			continue;
 		return ka_result_fail(err, KA_CONFLICT,
-		    "sshd does not take \"%s\" from /etc/ssh/sshd_config.d/00-keyacct.conf: has /etc/ssh/sshd_config "
-		    "an "
-		    "Include for it, before every Match?",
+		    "sshd does not take \"%s\" from " HOST_DROP_IN ": has /etc/ssh/sshd_config "
+		    "an Include for it, before every Match?",
 		    keyword);
 	}
 	return KA_OK;
