@@ -299,9 +299,7 @@ change(struct setup *s)
 	    s->undo
 		? "keyacct is out of service. Now: systemctl reload ssh; systemctl disable --now keyacct-sweep.timer"
 		: "keyacct is in service. Now: systemctl reload ssh; systemctl enable --now keyacct-sweep.timer; then "
-		  "log in as root in a second "
-		  "window, before you "
-		  "close this one.");
+		  "log in as root in a second window, before you close this one.");
 	return CLI_DONE;
 }
 

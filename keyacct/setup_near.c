@@ -25,9 +25,8 @@ check_name(const char *name, struct ka_error *err)
 	    strcmp(name, "localhost") != 0)
 		return KA_OK;
 	return ka_result_fail(err, KA_INVALID,
-	    "--short-name \"%.100s\" is no short host name: a letter, then up to 62 letters, digits and hyphens, in "
-	    "lower "
-	    "case",
+	    "--short-name \"%.100s\" is no short host name: a letter, then up to 62 letters, digits and "
+	    "hyphens, in lower case",
 	    name);
 }
 

@@ -55,9 +55,8 @@ try_sshd(const char *drop_in, struct ka_error *err)
 	}
 	if (r == KA_OK && host_sshd_keeps_out(config, setting, sizeof(setting)))
 		r = ka_result_fail(err, KA_CONFLICT,
-		    "sshd's %s keeps projects out: the pattern of 32 question marks is all of them, for what allows "
-		    "and "
-		    "against what denies",
+		    "sshd's %s keeps projects out: the pattern of 32 question marks is all of them, where it allows "
+		    "and where it denies",
 		    setting);
 	if (r == KA_OK && drop_in != NULL)
 		r = try_drop_in(config, drop_in, err);
@@ -85,13 +84,11 @@ refuse_user(const struct passwd *pw, struct ka_error *err)
 
 	if (ka_uuid_from_name(pw->pw_name, id) != KA_OK)
 		return ka_result_fail(err, KA_CONFLICT,
-		    "sshd would ask the local user %s for a project's key, because the name has 32 characters: rename "
-		    "it",
+		    "sshd would ask the local user %s for a project's key: the name has 32 characters: rename it",
 		    pw->pw_name);
 	return ka_result_fail(err, KA_CONFLICT,
-	    "sshd would take the local user %s for a project: rename it, or make it one with 'keyacct project add %s "
-	    "--uid %u "
-	    "--home %s'",
+	    "sshd would take the local user %s for a project: rename it, or make it one with "
+	    "'keyacct project add %s --uid %u --home %s'",
 	    pw->pw_name, pw->pw_name, pw->pw_uid, pw->pw_dir);
 }
 
