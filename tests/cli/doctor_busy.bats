@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # needs: sshd
-# shellcheck disable=SC2034,SC2154
+# shellcheck disable=SC2016,SC2034,SC2154
 # keyacct doctor, asked by root while sshd runs on with what it once read, and others do as they like: whom it names, what it prints, and how long it waits.
 load doctor.bash
 

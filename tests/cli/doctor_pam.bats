@@ -96,6 +96,8 @@ modules=/usr/lib/x86_64-linux-gnu/security
 		-e '1i session [success=ok new_authtok_reqd=ok ignore=ignore default=done] pam_permit.so' $stack
 	ask
 	same "" "$(complaints)"
+	sed -i 's/^account .success=1 /account [success=2 /' $stack
+	finds pam-account failure "\"[success=2 auth_err=die default=bad] pam_permit.so\" stands before"
 }
 
 @test "pam: our account line is gone, and its gate is not" {
