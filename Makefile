@@ -58,7 +58,7 @@ TOOL   := $(basename $(notdir $(wildcard keyacct/*.c)))
 TOOL   := $(filter-out keyacct-keys,$(TOOL))
 
 # Being loaded is most of what a lookup costs the process that asks once: one mapping for code and constants instead of
-# three, and no start files, whose constructors would do nothing here (1.12 -> 1.09 times "getent passwd root").
+# three, and no start files, whose constructors would do nothing here.
 NSSLINK  = $(if $(SANITIZE),,-nostartfiles -Wl,-z,noseparate-code -Wl,-O1)
 
 CORE_A   = $B/libkeyacct-core.a

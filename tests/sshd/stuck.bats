@@ -19,7 +19,6 @@ teardown() {
 	jobs -rp | xargs -r kill -KILL
 	rm -rf $DB
 	cp -a "$D/db" $DB
-	[ -z "${away:-}" ] || mv "$away" /run/keyacct
 }
 
 # on_disk OPTIONS: the database on a file system of its own
@@ -129,7 +128,7 @@ stands() {
 	logins_go_on
 }
 
-@test "a login that is stopped while it notes the use of a key holds up no other, and is counted once it goes on" {
+@test "a login that is stopped while it notes the use of a key holds up no other, whose uses are counted" {
 	before=$(used owner owner)
 	touch $DB/private/usage.spool
 	perl -MFcntl=:flock -e 'open(my $f, "+<", shift) or die; flock($f, LOCK_SH) or die; kill "STOP", $$' \

@@ -2,7 +2,7 @@
  * Changing commands, logins' notes and drains, each killed at a random moment. What was acknowledged is there,
  * everything else is there whole or not at all, and the database is of one piece.
  *
- *   torture --kills N [--seed N] TOOL        TAP on standard output; the seed is printed, and gives the same commands
+ *   torture --kills N [--seed N] TOOL        TAP on standard output; the seed is printed, and gives the same beginning
  *   torture --note DIR                       note a use, as a login does, for powercut
  */
 #include <errno.h>

@@ -606,7 +606,7 @@ stored_paths_are_checked(void **state)
 static const char *const bad_handles[] = {"", ".a", "_a", "@a", "+a", "-a", "A", "aB", "a b", "a/b", "a:b", "a\n",
     "\xc3\xa9", "12345678", "deadbeef", "829e7b56-93d6-11e7-ae8e-e70cea5e8cd7", "829e7b5693d611e7ae8ee70cea5e8cd7",
     "0-------", "a------f", "a%s", "a\"", "a,b"};
-static const char *const good_handles[] = {"a", "0", "z9", "1234567", "deadbee", "deadbeefg", "ada@example.org",
+static const char *const good_handles[] = {"a", "0", "z9", "1234567", "deadbee", "deadbeefg", "owner@example.org",
     "a.b_c+d-e", "g-------", "deadbeef.", "12345678x"};
 
 static void
