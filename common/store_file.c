@@ -153,8 +153,8 @@ ka_store_file_check_trust(const char *path, struct ka_error *err)
 		return distrust(directory, &st, err);
 	if (lstat(path, &st) == 0 && (S_ISLNK(st.st_mode) || !ka_table_is_trusted(st.st_uid, st.st_mode)))
 		return distrust(path, &st, err);
-	if (lstat(lock, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_nlink != 1 || (st.st_mode & 077) != 0 ||
-					 !ka_table_is_trusted(st.st_uid, st.st_mode)))
+	if (lstat(lock, &st) == 0 &&
+	    (!S_ISREG(st.st_mode) || st.st_nlink != 1 || !ka_table_is_trusted(st.st_uid, st.st_mode)))
 		return distrust(lock, &st, err);
 	return KA_OK;
 }
