@@ -173,13 +173,20 @@ is_session(const char *line)
 	return strncmp(line, "session", 7) == 0 && strchr(BLANKS, line[7]) != NULL && line[7] != '\0';
 }
 
+/* Our module, or the line that keeps others out of it: alone it skips somebody else's line. */
 static bool
 is_ours(const char *line)
 {
+	static const char *const words[] = {"pam_keyacct.so", "user =~ ????????????????????????????????"};
 	size_t len = strcspn(line, "\n");
-	const char *found = strstr(line, "pam_keyacct.so");
 
-	return line[0] != '#' && found != NULL && found < line + len;
+	for (size_t i = 0; line[0] != '#' && i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *found = strstr(line, words[i]);
+
+		if (found != NULL && found < line + len)
+			return true;
+	}
+	return false;
 }
 
 enum ka_result
@@ -203,8 +210,8 @@ host_pam_remove(const char *old, const char *account, const char *session, char 
 	if (first_line(text, is_ours) == NULL)
 		return KA_OK;
 	return ka_result_fail(err, KA_CONFLICT,
-	    "it has lines with pam_keyacct.so that are not as they ship: take them, and the pam_succeed_if line before "
-	    "each, out by hand");
+	    "it has lines with pam_keyacct.so, or the pam_succeed_if line before them, that are not as they ship: take "
+	    "them out by hand; 'keyacct doctor' prints how");
 }
 
 static enum ka_result

@@ -96,7 +96,7 @@ drop_in=/etc/ssh/sshd_config.d/00-keyacct.conf
 	keyacct setup --yes
 	sed -i 's/^session requisite  pam_keyacct/session optional  pam_keyacct/' /etc/pam.d/sshd
 	after=$(sums)
-	refused 4 "/etc/pam.d/sshd: it has lines with pam_keyacct.so that are not as they ship" keyacct setup --yes
+	refused 4 "/etc/pam.d/sshd: it has lines with pam_keyacct.so, or the pam_succeed_if line before them, that are not as they ship" keyacct setup --yes
 	refused 4 "not as they ship" keyacct setup --undo --yes
 	echo "# more" >>$drop_in
 	cp /root/before/sshd.pam /etc/pam.d/sshd

@@ -136,6 +136,9 @@ pam_without_a_place_or_with_other_lines_is_refused(void **state)
 	    {"@include common-account\n", "no session line"},
 	    {"account required pam_keyacct.so\n@include common-account\nsession a.so\n", "not as they ship"},
 	    {ACCOUNT "@include common-account\nsession required pam_keyacct.so\n", "not as they ship"},
+	    {"account [success=ignore default=1] pam_succeed_if.so quiet user =~ ????????????????????????????????\n"
+	     "@include common-account\nsession a.so\n",
+		"not as they ship"},
 	};
 	struct ka_error err = {""};
 	char *new;
