@@ -1,5 +1,6 @@
 #include "common/paste.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -129,13 +130,23 @@ begins_with(struct span c, const char *mark)
 	return true;
 }
 
+/* Where words are looked for, what is before them is none: the base64 of a public key can end in "PRIVATE". */
+static bool
+begins_word(const char *text, size_t at, const char *mark)
+{
+	char before = at > 0 ? text[at - 1] : ' ';
+
+	return strchr(mark, ' ') == NULL || !(isalnum((unsigned char)before) || before == '+' || before == '/');
+}
+
 /* Shows and copies nothing of what it refuses. */
 static enum ka_result
 refuse_formats(const char *text, size_t len, struct ka_error *err)
 {
 	for (size_t f = 0; f < COUNT(formats); f++)
 		for (size_t i = 0; i < len; i++)
-			if (begins_with((struct span){text + i, len - i}, formats[f].mark))
+			if (begins_word(text, i, formats[f].mark) &&
+			    begins_with((struct span){text + i, len - i}, formats[f].mark))
 				return ka_result_fail(err, KA_INVALID, "%s", formats[f].sentence);
 	return KA_OK;
 }
