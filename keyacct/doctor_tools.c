@@ -87,7 +87,7 @@ doctor_quote(const char *text)
 		return "''";
 	if (text[0] != '\0' &&
 	    text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-")] == '\0')
-		return strcpy(word, text);
+		return memcpy(word, text, strlen(text) + 1);
 	*to++ = '\'';
 	for (; *text != '\0'; text++)
 		if (*text == '\'')
